@@ -1,0 +1,79 @@
+/**
+ * Connections to Postgres, every wait bounded: pg itself waits for ever for a connection, a statement, a lock
+ * and a pool slot, and dies of an idle connection's error when nobody listens.
+ */
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Logger } from '../log.ts'
+import { redactConnection } from './redact-connection.ts'
+import type { Tables } from './tables.ts'
+
+export const SCHEMA = 'agent_manager'
+
+export type Connection =
+  | { readonly kind: 'url'; readonly url: string }
+  | {
+      readonly kind: 'parts'
+      readonly host: string
+      readonly port: number
+      readonly user: string
+      readonly password: string
+      readonly database: string
+    }
+
+export interface DatabaseOptions {
+  readonly connection: Connection
+  /** Connections at most (1-200). */
+  readonly max: number
+  readonly log: Logger
+  /** Longest statement, ms; 0 none (migrations). Default 5000. */
+  readonly statementTimeoutMs?: number
+}
+
+export interface Database {
+  readonly db: Kysely<Tables>
+  /** Ends the pool; waits for what is running. Idempotent. */
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 5000
+const LOCK_TIMEOUT_MS = 2000
+const IDLE_IN_TRANSACTION_MS = 10_000
+/** A statement's answer that does not come although the server should have cancelled it: a dead connection. */
+const ANSWER_MARGIN_MS = 5000
+
+/** Opens a pool. Connects lazily; the first query finds out whether the server is there. */
+export function openDatabase(options: DatabaseOptions): Database {
+  const statementTimeout = options.statementTimeoutMs ?? 5000
+  const pool = new pg.Pool({
+    ...connectionConfig(options.connection),
+    application_name: 'agent-manager',
+    max: options.max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: statementTimeout,
+    ...(statementTimeout > 0 && { query_timeout: statementTimeout + ANSWER_MARGIN_MS }),
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    types: { getTypeParser },
+  })
+  pool.on('error', (error) =>
+    options.log.warn({ error: redactConnection(error.message) }, 'idle database connection lost'),
+  )
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }).withSchema(SCHEMA)
+  let closing: Promise<void> | null = null
+  return { db, close: () => (closing ??= db.destroy()) }
+}
+
+export function connectionConfig(connection: Connection): pg.PoolConfig {
+  if (connection.kind === 'url') return { connectionString: connection.url }
+  const { kind: _kind, ...parts } = connection
+  return parts
+}
+
+/** bigint as number: counters stay far below 2^53. Everything else as pg does it. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
+  if (oid === pg.types.builtins.INT8) return Number
+  return pg.types.getTypeParser(oid, format === 'binary' ? 'text' : format)
+}

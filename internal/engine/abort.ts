@@ -1,0 +1,31 @@
+/** Why a run's work is cut short. The reason decides how the run ends. */
+export type AbortReason =
+  /** Somebody asked for it: the run ends cancelled. */
+  | 'stop'
+  /** The service goes away: the run goes back to the queue. */
+  | 'drain'
+  /** The lease is somebody else's, or may be: nothing more is written. */
+  | 'lost'
+  /** The turn took longer than its wall clock. */
+  | 'wall_timeout'
+  /** The agent said nothing for too long. */
+  | 'idle_timeout'
+
+/** Aborts once; the first reason stays, except that a lost lease outranks everything. */
+export class RunAbort {
+  readonly #controller = new AbortController()
+  #reason: AbortReason | null = null
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get reason(): AbortReason | null {
+    return this.#reason
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.#reason === null || reason === 'lost') this.#reason = reason
+    this.#controller.abort()
+  }
+}

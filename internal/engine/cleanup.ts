@@ -1,0 +1,30 @@
+/** Removes what finished runs leave behind: sandboxes, homes. Idempotent; what fails is tried again. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import type { Tables } from '../db/tables.ts'
+import { AppError, messageOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { SandboxService } from '../sandbox/port.ts'
+import { leftSandboxes, markSandboxDeleted } from './run-work-store.ts'
+
+export interface CleanupDeps {
+  readonly db: Kysely<Tables>
+  readonly log: Logger
+  readonly sandbox: SandboxService
+  readonly dataDir: string
+}
+
+export async function cleanUp(deps: CleanupDeps): Promise<void> {
+  for (const left of await leftSandboxes(deps.db)) {
+    try {
+      await deps.sandbox.delete(left.sandboxId)
+      if (left.isFinal) await rm(join(deps.dataDir, 'runs', left.runId), { recursive: true, force: true })
+      await markSandboxDeleted(deps.db, left.runId, left.generation)
+      deps.log.info({ run_id: left.runId, generation: left.generation }, 'sandbox removed')
+    } catch (error) {
+      deps.log.warn({ run_id: left.runId, error: messageOf(error) }, 'sandbox not removed yet')
+      if (error instanceof AppError && error.code === 'SANDBOX_UNAVAILABLE') return // the others would fail alike
+    }
+  }
+}

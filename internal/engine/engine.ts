@@ -1,0 +1,167 @@
+/**
+ * The engine of one replica: claims pending runs while there is room, drives them, and looks after what
+ * others left. Nothing here is needed for correctness across a crash: all of it can be rebuilt from the
+ * database at the next start.
+ */
+import { isTransient } from '../db/pg-error.ts'
+import { messageOf } from '../errors.ts'
+import { toStorable } from '../event/storable.ts'
+import { claimRun } from '../run/run-queue.ts'
+import { statusEvent } from '../run/run-service.ts'
+import { RunAbort } from './abort.ts'
+import { cleanUp } from './cleanup.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { reapExpired } from './reaper.ts'
+import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
+import { type DriverDeps, RunDriver } from './run-driver.ts'
+import { RunWriter } from './run-writer.ts'
+
+export interface EngineDeps extends DriverDeps {
+  readonly replica: ReplicaIdentity
+  readonly leaseTtlMs: number
+  readonly maxConcurrentRuns: number
+  /** Finishes approvals whose owner died. */
+  recoverApprovals(): Promise<void>
+}
+
+const POLL_MS = 1000
+/** A run that is cut by a drain needs this long at most to let go of its agent and be handed back. */
+const DRAIN_MS = 20_000
+
+interface Driven {
+  readonly abort: RunAbort
+  readonly done: Promise<void>
+}
+
+export class Engine {
+  readonly #deps: EngineDeps
+  readonly #leases: LeaseKeeper
+  readonly #driven = new Map<string, Driven>()
+  #timer: NodeJS.Timeout | null = null
+  #claiming: Promise<void> | null = null
+  #again = false
+  #tending: Promise<void> | null = null
+  #stopping = false
+  /** Monotonic time of the last round of claiming that went through: health looks at it. */
+  #claimedAt = 0
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps
+    this.#leases = new LeaseKeeper({ ...deps, replicaId: deps.replica.id, ttlMs: deps.leaseTtlMs })
+  }
+
+  async start(): Promise<void> {
+    const dead = await expireDeadReplicas(this.#deps.db, this.#deps.replica)
+    if (dead > 0) this.#deps.log.warn({ replicas: dead }, 'found replicas that died here')
+    this.#leases.start()
+    this.#timer = setInterval(() => this.#tick(), POLL_MS)
+    this.#tick()
+  }
+
+  /** Hands back what it drives and returns when nothing of it is left. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    if (this.#timer) clearInterval(this.#timer)
+    this.#timer = null
+    await this.#claiming
+    for (const { abort } of this.#driven.values()) abort.abort('drain')
+    const all = Promise.all([...this.#driven.values()].map(({ done }) => done))
+    await Promise.race([all, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())])
+    this.#leases.stop()
+    await this.#tending
+  }
+
+  /** There may be something to claim. */
+  wake(): void {
+    this.#again = true
+    this.#claiming ??= this.#claimAll().finally(() => {
+      this.#claiming = null
+    })
+  }
+
+  /** A stop was written down for a run; no need to wait for the heartbeat. */
+  stopRun(runId: string): void {
+    this.#driven.get(runId)?.abort.abort('stop')
+  }
+
+  get activeRuns(): number {
+    return this.#driven.size
+  }
+
+  /** Whether claiming went through lately. */
+  get isClaiming(): boolean {
+    return performance.now() - this.#claimedAt < 10 * POLL_MS
+  }
+
+  #tick(): void {
+    this.wake()
+    this.#tending ??= this.#tend().finally(() => {
+      this.#tending = null
+    })
+  }
+
+  async #claimAll(): Promise<void> {
+    while (this.#again && !this.#stopping) {
+      this.#again = false
+      try {
+        while (
+          this.#driven.size < this.#deps.maxConcurrentRuns &&
+          !this.#stopping &&
+          (await this.#claimOne())
+        );
+        this.#claimedAt = performance.now()
+      } catch (error) {
+        this.#report(error, 'claiming failed')
+      }
+    }
+  }
+
+  async #claimOne(): Promise<boolean> {
+    const { db, replica, leaseTtlMs, redactor } = this.#deps
+    const claimedAt = performance.now()
+    const event = toStorable(statusEvent('pending', 'starting', null), redactor)
+    const claim = await db
+      .transaction()
+      .execute((tx) => claimRun(tx, { replicaId: replica.id, ttlMs: leaseTtlMs, event }))
+    if (!claim) return false
+    this.#deps.publish(claim.events)
+    const { row } = claim
+    const abort = new RunAbort()
+    this.#leases.hold(row.id, { attempt: row.attempt, abort }, claimedAt)
+    const writer = new RunWriter({
+      ...this.#deps,
+      runId: row.id,
+      attempt: row.attempt,
+      isTrusted: () => this.#leases.isTrusted(),
+      lost: () => abort.abort('lost'),
+    })
+    const done = new RunDriver(this.#deps, row, writer, abort)
+      .drive()
+      .catch((error: unknown) =>
+        this.#report(error, 'run abandoned; its lease will run out', { run_id: row.id }),
+      )
+      .finally(() => {
+        this.#leases.release(row.id)
+        this.#driven.delete(row.id)
+        this.wake()
+      })
+    this.#driven.set(row.id, { abort, done })
+    return true
+  }
+
+  /** What nobody else does: expired leases, open approvals of the dead, leftovers. */
+  async #tend(): Promise<void> {
+    try {
+      if (await reapExpired(this.#deps)) this.wake()
+      await this.#deps.recoverApprovals()
+      await cleanUp(this.#deps)
+    } catch (error) {
+      this.#report(error, 'tending failed')
+    }
+  }
+
+  #report(error: unknown, what: string, fields: Record<string, unknown> = {}): void {
+    const level = isTransient(error) ? 'warn' : 'error'
+    this.#deps.log[level]({ ...fields, error: messageOf(error) }, what)
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * This process among its kind. After kill -9 the next one on the same machine need not wait for leases to run
+ * out: a pid that is gone, or that belongs to a later process, or to an earlier boot, proves its replica dead.
+ */
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { type Kysely, sql } from 'kysely'
+import { v7 as uuid } from 'uuid'
+import type { Tables } from '../db/tables.ts'
+
+export interface ReplicaIdentity {
+  readonly id: string
+  readonly host: string
+  readonly bootId: string
+  readonly pid: number
+  readonly pidStarted: string
+}
+
+export async function identifyReplica(pid: number): Promise<ReplicaIdentity> {
+  return {
+    id: uuid(),
+    host: await hostId(),
+    bootId: await bootId(),
+    pid,
+    pidStarted: (await startTime(pid)) ?? 'unknown',
+  }
+}
+
+export async function registerReplica(db: Kysely<Tables>, replica: ReplicaIdentity): Promise<void> {
+  await db
+    .insertInto('replicas')
+    .values({
+      id: replica.id,
+      host: replica.host,
+      boot_id: replica.bootId,
+      pid: replica.pid,
+      pid_started: replica.pidStarted,
+    })
+    .execute()
+}
+
+export async function retireReplica(db: Kysely<Tables>, id: string): Promise<void> {
+  await db.updateTable('replicas').set({ stopped_at: sql<Date>`now()` }).where('id', '=', id).execute()
+}
+
+/**
+ * Ends the leases of replicas of this machine that are proven dead, so that the reaper takes their runs and
+ * approvals at once.
+ * @returns how many replicas were found dead
+ */
+export async function expireDeadReplicas(db: Kysely<Tables>, self: ReplicaIdentity): Promise<number> {
+  const others = await db
+    .selectFrom('replicas')
+    .selectAll()
+    .where('host', '=', self.host)
+    .where('stopped_at', 'is', null)
+    .where('id', '!=', self.id)
+    .execute()
+  const dead: string[] = []
+  for (const other of others) {
+    const isAlive = other.boot_id === self.bootId && (await startTime(other.pid)) === other.pid_started
+    if (!isAlive) dead.push(other.id)
+  }
+  if (dead.length === 0) return 0
+  await db.transaction().execute(async (tx) => {
+    const over = { lease_expires_at: sql<Date>`now() - interval '1 second'` }
+    await tx.updateTable('runs').set(over).where('lease_owner', 'in', dead).execute()
+    await tx.updateTable('approvals').set(over).where('lease_owner', 'in', dead).execute()
+    await tx.updateTable('replicas').set({ stopped_at: sql<Date>`now()` }).where('id', 'in', dead).execute()
+  })
+  return dead.length
+}
+
+/** Two containers may share a host name: the machine id tells them apart where there is one. */
+async function hostId(): Promise<string> {
+  const machine = await readFile('/etc/machine-id', 'utf8').catch(() => '')
+  return `${hostname()}/${machine.trim()}`
+}
+
+const bootId = async (): Promise<string> =>
+  (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')).trim()
+
+/** Kernel start time of a living process in ticks since boot; null: no such process, or a zombie. */
+async function startTime(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
+  if (stat === null) return null
+  // The name in parentheses may hold spaces and parentheses: what follows the last one is fixed.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
+}

@@ -1,0 +1,89 @@
+/** The rows around a driven run: its inputs and its sandboxes. */
+import { sql } from 'kysely'
+import type { Db, RunInputsTable } from '../db/tables.ts'
+
+export async function queuedInput(
+  db: Db,
+  runId: string,
+  turn: number,
+): Promise<Pick<RunInputsTable, 'id' | 'content' | 'delivery' | 'source'> | null> {
+  const row = await db
+    .selectFrom('run_inputs')
+    .select(['id', 'content', 'delivery', 'source'])
+    .where('run_id', '=', runId)
+    .where('turn', '=', turn)
+    .where('status', '=', 'queued')
+    .orderBy('created_at')
+    .limit(1)
+    .executeTakeFirst()
+  return row ?? null
+}
+
+export async function deliverInput(tx: Db, id: string): Promise<void> {
+  await tx
+    .updateTable('run_inputs')
+    .set({ status: 'delivered', delivered_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** What a cut turn was told is told again by the next attempt. */
+export async function requeueInputs(tx: Db, runId: string, turn: number): Promise<void> {
+  await tx
+    .updateTable('run_inputs')
+    .set({ status: 'queued', delivered_at: null })
+    .where('run_id', '=', runId)
+    .where('turn', '=', turn)
+    .where('status', '=', 'delivered')
+    .execute()
+}
+
+export async function recordSandbox(
+  tx: Db,
+  runId: string,
+  generation: number,
+  sandboxId: string,
+): Promise<void> {
+  await tx
+    .insertInto('run_sandboxes')
+    .values({ run_id: runId, generation, sandbox_id: sandboxId })
+    .onConflict((conflict) =>
+      conflict.columns(['run_id', 'generation']).doUpdateSet({ sandbox_id: sandboxId, deleted_at: null }),
+    )
+    .execute()
+}
+
+/** Sandboxes nobody needs: of finished runs, and of generations that were left behind. Index run_sandboxes_left. */
+export async function leftSandboxes(
+  db: Db,
+): Promise<{ runId: string; generation: number; sandboxId: string; isFinal: boolean }[]> {
+  const rows = await db
+    .selectFrom('run_sandboxes')
+    .innerJoin('runs', 'runs.id', 'run_sandboxes.run_id')
+    .select(['run_sandboxes.run_id', 'run_sandboxes.generation', 'run_sandboxes.sandbox_id', 'runs.ended_at'])
+    .where('run_sandboxes.deleted_at', 'is', null)
+    .where((eb) =>
+      eb.or([
+        eb('runs.ended_at', 'is not', null),
+        eb('run_sandboxes.generation', '<', eb.ref('runs.sandbox_generation')),
+      ]),
+    )
+    .orderBy('run_sandboxes.created_at')
+    .limit(100)
+    .execute()
+  return rows.map((row) => ({
+    runId: row.run_id,
+    generation: row.generation,
+    sandboxId: row.sandbox_id,
+    isFinal: row.ended_at !== null,
+  }))
+}
+
+export async function markSandboxDeleted(db: Db, runId: string, generation: number): Promise<void> {
+  await db
+    .updateTable('run_sandboxes')
+    .set({ deleted_at: sql<Date>`now()` })
+    .where('run_id', '=', runId)
+    .where('generation', '=', generation)
+    .execute()
+}

@@ -1,0 +1,39 @@
+/** Named, versioned settings of runs. An update makes a new immutable version; a run pins the one it got. */
+import type { PermissionMode, RunnerType } from '../runner/port.ts'
+
+/** What a profile may say. Absent members inherit: profile -> lever -> default. */
+export interface ProfileSettings {
+  readonly description?: string
+  readonly runnerType?: RunnerType
+  readonly model?: string
+  readonly maxTurns?: number
+  readonly timeoutMs?: number
+  readonly idleTimeoutMs?: number
+  readonly permissionMode?: PermissionMode
+  readonly requiresSandbox?: boolean
+  readonly requiresApproval?: boolean
+  readonly containment?: 'required' | 'preferred'
+  readonly network?: 'allow' | 'deny'
+  readonly home?: 'isolated' | 'user'
+  readonly env?: readonly string[]
+}
+
+export interface Profile {
+  readonly id: string
+  readonly profileKey: string
+  readonly name: string
+  readonly version: number
+  readonly settings: ProfileSettings
+  readonly createdBy: string | null
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly archivedAt: Date | null
+}
+
+/** A profile as a caller asks for it; name and key default to each other. */
+export interface NewProfile {
+  readonly profileKey: string
+  readonly name: string
+  readonly createdBy: string | null
+  readonly settings: ProfileSettings
+}

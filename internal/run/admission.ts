@@ -1,0 +1,72 @@
+/** What is checked before a run exists. Everything later fails the run instead of the request. */
+import { lstat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { AppError } from '../errors.ts'
+import type { Containment } from '../launcher/port.ts'
+import type { RunnerRegistry } from '../runner/registry.ts'
+import type { SandboxService } from '../sandbox/port.ts'
+import type { RunConfig, RunMode } from './run.ts'
+
+export interface AdmissionDeps {
+  readonly registry: RunnerRegistry
+  readonly sandbox: SandboxService
+  readonly containment: Containment
+  readonly allowInPlace: boolean
+  /** False: the sandbox service mounts a project's git metadata as it is, so some layouts are unsafe. */
+  readonly sandboxHidesGit: boolean
+}
+
+/** @throws the first thing that is in the way; nothing was created */
+export async function admit(
+  request: { readonly config: RunConfig; readonly mode: RunMode; readonly projectRoot: string },
+  deps: AdmissionDeps,
+): Promise<void> {
+  if (request.mode === 'in_place' && !deps.allowInPlace) {
+    throw new AppError(
+      'POLICY_SANDBOX_REQUIRED',
+      'run_mode in_place is switched off here (AGENT_MANAGER_SAFETY_ALLOW_IN_PLACE_OVERRIDE): leave it out.',
+    )
+  }
+  await admitRunner(request.config, deps)
+  if (request.mode === 'sandboxed') await admitSandbox(request.projectRoot, deps)
+}
+
+async function admitRunner(config: RunConfig, deps: AdmissionDeps): Promise<void> {
+  const { capabilities } = deps.registry.adapter(config.runnerType)
+  const probe = await deps.registry.probe(config.runnerType)
+  if (!probe.available || !probe.versionSupported) {
+    throw new AppError('RUNNER_UNAVAILABLE', `runner_type ${config.runnerType}: ${probe.message}`)
+  }
+  if (!capabilities.permissionModes.includes(config.permissionMode)) {
+    throw lacks(
+      `permission_mode ${config.permissionMode}: ${config.runnerType} offers ${capabilities.permissionModes.join(', ')}.`,
+    )
+  }
+  if (config.containment === 'required' && deps.containment !== 'full') {
+    throw lacks('containment required: install bubblewrap, or say containment preferred.')
+  }
+  if (config.network === 'deny' && (!capabilities.networkDeny || deps.containment !== 'full')) {
+    throw lacks(`network deny: ${config.runnerType} cannot be cut off here; say network allow.`)
+  }
+}
+
+async function admitSandbox(projectRoot: string, deps: AdmissionDeps): Promise<void> {
+  const health = await deps.sandbox.health()
+  if (!health.ok) throw new AppError('SANDBOX_UNAVAILABLE', health.message)
+  if (deps.sandboxHidesGit || !(await sharesGitMetadata(projectRoot))) return
+  throw new AppError(
+    'SANDBOX_GIT_LAYOUT',
+    `project_root ${projectRoot} keeps its git metadata outside itself (worktree, submodule or sub-folder), which this sandbox service would share with the agent: use the repository's main folder, or the embedded sandbox.`,
+  )
+}
+
+/** `.git` is a file (worktree, submodule), or lies in a folder above. */
+async function sharesGitMetadata(projectRoot: string): Promise<boolean> {
+  for (let folder = projectRoot; ; folder = dirname(folder)) {
+    const found = await lstat(join(folder, '.git')).catch(() => null) // absent: look one folder higher
+    if (found) return folder !== projectRoot || !found.isDirectory()
+    if (dirname(folder) === folder) return false
+  }
+}
+
+const lacks = (detail: string): AppError => new AppError('RUNNER_CAPABILITY', detail)

@@ -1,0 +1,172 @@
+/** All SQL of runs but the log's (event-store.ts) and the engine's queue (run-queue.ts). */
+import { type SqlBool, sql } from 'kysely'
+import type { Db } from '../db/tables.ts'
+import type { Page, PageRequest } from '../page.ts'
+import type { ConfigSources, Run, RunConfig, RunMode, RunStatus } from './run.ts'
+import { toRun } from './run-row.ts'
+
+export interface RunInsert {
+  readonly id: string
+  readonly taskId: string
+  readonly profile: { readonly id: string; readonly version: number } | null
+  readonly tag: string
+  readonly mode: RunMode
+  readonly config: RunConfig
+  readonly sources: ConfigSources
+  readonly idempotencyKey: string | null
+  readonly requestDigest: string
+  readonly inputId: string
+  readonly prompt: string
+}
+
+/** The run and its first input. False: the idempotency key is taken. Call in a transaction. */
+export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
+  const inserted = await tx
+    .insertInto('runs')
+    .values({
+      id: run.id,
+      task_id: run.taskId,
+      profile_id: run.profile?.id ?? null,
+      profile_version: run.profile?.version ?? null,
+      tag: run.tag,
+      mode: run.mode,
+      status: 'pending',
+      phase: 'queued',
+      config: JSON.stringify(run.config),
+      config_sources: JSON.stringify(run.sources),
+      idempotency_key: run.idempotencyKey,
+      request_digest: run.requestDigest,
+    })
+    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!inserted) return false
+  await tx
+    .insertInto('run_inputs')
+    .values({
+      id: run.inputId,
+      run_id: run.id,
+      turn: 1,
+      source: 'prompt',
+      delivery: 'queue',
+      status: 'queued',
+      content: run.prompt,
+    })
+    .execute()
+  return true
+}
+
+export async function findRun(db: Db, id: string): Promise<Run | null> {
+  const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  return row ? toRun(row) : null
+}
+
+export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; requestDigest: string } | null> {
+  const row = await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()
+  return row ? { run: toRun(row), requestDigest: row.request_digest } : null
+}
+
+export interface RunFilter {
+  readonly status: RunStatus | null
+  readonly taskId: string | null
+  readonly profileId: string | null
+  readonly tagPrefix: string | null
+}
+
+/** Counting stops here; beyond it the total is what the planner believes. */
+const EXACT_TOTAL = 10_000
+
+/** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */
+export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Promise<Page<Run>> {
+  const condition = filterCondition(filter)
+  let query = db.selectFrom('runs').selectAll().where(condition)
+  if (page.after !== null) {
+    query = query.where(
+      sql<SqlBool>`(created_at, id) < (SELECT created_at, id FROM agent_manager.runs WHERE id = ${page.after})`,
+    )
+  }
+  const rows = await query
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .offset(page.offset)
+    .limit(page.size + 1)
+    .execute()
+  const shown = rows.slice(0, page.size)
+  const { total, exact } = await countRuns(db, condition)
+  return {
+    items: shown.map(toRun),
+    total,
+    totalExact: exact,
+    next: rows.length > page.size ? (shown.at(-1)?.id ?? null) : null,
+  }
+}
+
+async function countRuns(
+  db: Db,
+  condition: ReturnType<typeof filterCondition>,
+): Promise<{ total: number; exact: boolean }> {
+  const counted = await db
+    .selectFrom((qb) =>
+      qb
+        .selectFrom('runs')
+        .select('id')
+        .where(condition)
+        .limit(EXACT_TOTAL + 1)
+        .as('some'),
+    )
+    .select((eb) => eb.fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow()
+  if (counted.n <= EXACT_TOTAL) return { total: counted.n, exact: true }
+  const { rows } = await sql<{ n: number }>`
+    SELECT greatest(reltuples, ${EXACT_TOTAL})::bigint AS n FROM pg_class WHERE oid = 'agent_manager.runs'::regclass`.execute(
+    db,
+  )
+  return { total: rows[0]?.n ?? EXACT_TOTAL, exact: false }
+}
+
+function filterCondition(filter: RunFilter) {
+  const parts = [
+    filter.status === null ? null : sql<SqlBool>`status = ${filter.status}`,
+    filter.taskId === null ? null : sql<SqlBool>`task_id = ${filter.taskId}`,
+    filter.profileId === null ? null : sql<SqlBool>`profile_id = ${filter.profileId}`,
+    filter.tagPrefix === null ? null : sql<SqlBool>`starts_with(tag, ${filter.tagPrefix})`,
+  ].filter((part) => part !== null)
+  return parts.length === 0 ? sql<SqlBool>`true` : sql<SqlBool>`${sql.join(parts, sql` AND `)}`
+}
+
+/** Writes down that a driven run shall stop; its owner ends it. Null: it is not driven (any more). */
+export async function requestStop(db: Db, id: string, actor: string): Promise<Run | null> {
+  const row = await db
+    .updateTable('runs')
+    .set({
+      stop_requested_at: sql<Date>`coalesce(stop_requested_at, now())`,
+      stop_requested_by: sql<string>`coalesce(stop_requested_by, ${actor})`,
+    })
+    .where('id', '=', id)
+    .where('status', 'in', ['starting', 'running'])
+    .returningAll()
+    .executeTakeFirst()
+  return row ? toRun(row) : null
+}
+
+/** The counters of these runs, for watchers. */
+export async function lastSeqs(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const rows = await db
+    .selectFrom('runs')
+    .select(['id', 'last_seq'])
+    .where('id', 'in', [...ids])
+    .execute()
+  return new Map(rows.map((row) => [row.id, row.last_seq]))
+}
+
+export async function countByStatus(db: Db): Promise<{ active: number; pending: number }> {
+  const row = await db
+    .selectFrom('runs')
+    .select([
+      sql<number>`count(*) FILTER (WHERE status IN ('starting', 'running'))`.as('active'),
+      sql<number>`count(*) FILTER (WHERE status = 'pending')`.as('pending'),
+    ])
+    .where('status', 'in', ['pending', 'starting', 'running'])
+    .executeTakeFirstOrThrow()
+  return row
+}

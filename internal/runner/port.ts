@@ -1,0 +1,176 @@
+/**
+ * The runner port: what the engine asks of an adapter for one foreign agent program, and what the adapter
+ * says about it. Adapters speak the CLI's own protocol; nothing of it passes this line except as `raw`.
+ */
+import type { NewEvent } from '../event/event.ts'
+import type { LaunchedProcess } from '../launcher/port.ts'
+
+export const RUNNER_TYPES = ['claude-code', 'codex', 'opencode'] as const
+export type RunnerType = (typeof RUNNER_TYPES)[number]
+
+export const PERMISSION_MODES = ['ask', 'auto', 'read_only', 'bypass'] as const
+export type PermissionMode = (typeof PERMISSION_MODES)[number]
+
+export interface RunnerCapabilities {
+  readonly messages: boolean
+  readonly toolEvents: boolean
+  readonly costTracking: boolean
+  readonly streaming: boolean
+  readonly cancellation: boolean
+  readonly thinking: boolean
+  readonly interactions: boolean
+  readonly questions: boolean
+  readonly interrupt: boolean
+  readonly continuation: boolean
+  readonly fork: boolean
+  readonly steer: boolean
+  readonly queue: boolean
+  readonly images: boolean
+  readonly mcp: boolean
+  readonly structuredOutput: boolean
+  readonly maxTurns: boolean
+  readonly toolAllow: boolean
+  readonly toolDeny: boolean
+  readonly networkDeny: boolean
+  readonly resumeAnyDirectory: boolean
+  readonly nativeSandbox: boolean
+  readonly permissionModes: readonly PermissionMode[]
+}
+
+/** What a look at the installed program found. */
+export interface RunnerProbe {
+  readonly available: boolean
+  readonly version: string | null
+  readonly versionSupported: boolean
+  /** One sentence for a person; where it is not available, it says what to do. */
+  readonly message: string
+}
+
+export type FailureCode =
+  | 'agent_error'
+  | 'agent_crashed'
+  | 'provider_auth'
+  | 'provider_rejected'
+  | 'rate_limited'
+  | 'context_overflow'
+  | 'idle_timeout'
+  | 'wall_timeout'
+  | 'start_timeout'
+  | 'queue_timeout'
+  | 'budget_exceeded'
+  | 'nothing_happened'
+  | 'sandbox_error'
+  | 'sandbox_lost'
+  | 'lease_lost'
+  | 'attempts_exhausted'
+  | 'policy_denied'
+  | 'storage_full'
+  | 'internal'
+
+/** Why a run failed; data on the run, never an exception. */
+export interface Failure {
+  readonly code: FailureCode
+  readonly message: string
+  readonly recovery: 'none' | 'fix_input' | 'wait' | 'retry_backoff' | 'use_alternative' | 'escalate'
+  readonly retryable: boolean
+  readonly exitCode: number | null
+  readonly signal: string | null
+  /** The last of what the program wrote to stderr, at most 4 KiB. */
+  readonly stderrTail: string | null
+}
+
+export interface Usage {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cacheReadTokens: number
+  readonly cacheCreationTokens: number
+  /** null: the runner cannot say. */
+  readonly totalCostUsd: number | null
+}
+
+/** A piece of text on its way: shown to watchers, never stored or numbered. */
+export interface Delta {
+  readonly messageId: string
+  readonly kind: 'text' | 'thinking'
+  readonly text: string
+}
+
+export interface PermissionRequest {
+  /** Our tool name (`write`, `shell`, …) where known, else the CLI's. */
+  readonly toolName: string
+  /** `outside`: it reaches out of the sandbox; `inside`: it does not. */
+  readonly reach: 'inside' | 'outside'
+  readonly detail: string
+}
+
+export interface PermissionDecision {
+  readonly allow: boolean
+  /** Told to the agent when denied. */
+  readonly message: string
+}
+
+/** What one turn needs. The adapter keeps no state between turns beyond the folder `home`. */
+export interface TurnRequest {
+  readonly prompt: string
+  /** `mergedDir` of the sandbox, or the project for an in-place run, plus the scope. */
+  readonly cwd: string
+  /** The run's own home, writable, kept between turns of one run. */
+  readonly home: string
+  /** `provider/model` or whatever the runner calls it; null: the CLI's default. */
+  readonly model: string | null
+  readonly permissionMode: PermissionMode
+  /** False: nothing holds the program back from the rest of the machine, so in `auto` commands are asked too. */
+  readonly contained: boolean
+  /** Native session to go on with; null: a new one. */
+  readonly sessionId: string | null
+  /** The environment the run gets, without the runner's own settings. */
+  readonly env: Readonly<Record<string, string>>
+  /** How long the program may take to be ready for the prompt. */
+  readonly startTimeoutMs: number
+  /** At most this many model calls in the turn. */
+  readonly maxTurns: number
+  /** Starts the program in the run's container; `readable` are paths of the CLI itself. */
+  launch(program: {
+    argv: readonly [string, ...string[]]
+    env: Readonly<Record<string, string>>
+    readable: readonly string[]
+  }): Promise<LaunchedProcess>
+  /** Hands an event to the log. Waits when the log lags: stop reading the program's output meanwhile. */
+  emit(event: NewEvent): Promise<void>
+  delta(delta: Delta): void
+  /** The engine's gate for what the agent asks. */
+  decide(request: PermissionRequest): Promise<PermissionDecision>
+  /** Aborted when the turn must end: stop the agent, return `stopped`. */
+  readonly signal: AbortSignal
+}
+
+export type TurnOutcome =
+  | {
+      readonly kind: 'completed'
+      readonly summary: string
+      readonly usage: Usage
+      readonly turnsUsed: number
+      readonly sessionId: string | null
+    }
+  | { readonly kind: 'stopped'; readonly usage: Usage; readonly sessionId: string | null }
+  | {
+      readonly kind: 'failed'
+      readonly failure: Failure
+      readonly usage: Usage
+      readonly sessionId: string | null
+    }
+
+export interface RunnerAdapter {
+  readonly type: RunnerType
+  readonly capabilities: RunnerCapabilities
+  /** Folders under a home that the program keeps logins and state in: all it may write of an operator's home. */
+  readonly homeFolders: readonly string[]
+  /** Names of the service's environment that this runner may need (keys, endpoints); nothing else passes. */
+  readonly environment: readonly string[]
+  /** Looks at the program; at most 10 s, never throws. */
+  probe(): Promise<RunnerProbe>
+  /**
+   * Runs one turn to its end. Returns when the program and all it started are gone; throws only on a bug.
+   */
+  runTurn(request: TurnRequest): Promise<TurnOutcome>
+}

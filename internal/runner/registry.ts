@@ -1,0 +1,84 @@
+/** The runners this replica has, each with what a look at the installed program last found. */
+import { AppError } from '../errors.ts'
+import type { Containment } from '../launcher/port.ts'
+import type { RunnerAdapter, RunnerCapabilities, RunnerProbe, RunnerType } from './port.ts'
+
+const PROBE_FRESH_MS = 30_000
+
+export interface RunnerView extends RunnerProbe {
+  readonly type: RunnerType
+  readonly containment: Containment
+  readonly capabilities: RunnerCapabilities
+}
+
+/** A runner of the product that this build has no adapter for: listed, never available. */
+export interface MissingRunner {
+  readonly type: RunnerType
+  readonly capabilities: RunnerCapabilities
+  readonly message: string
+}
+
+export class RunnerRegistry {
+  readonly #adapters: ReadonlyMap<RunnerType, RunnerAdapter>
+  readonly #missing: readonly MissingRunner[]
+  readonly #containment: Containment
+  readonly #environment: Readonly<Record<string, string | undefined>>
+  readonly #probes = new Map<RunnerType, { at: number; probe: Promise<RunnerProbe> }>()
+
+  constructor(deps: {
+    adapters: readonly RunnerAdapter[]
+    missing: readonly MissingRunner[]
+    containment: Containment
+    environment: Readonly<Record<string, string | undefined>>
+  }) {
+    this.#adapters = new Map(deps.adapters.map((adapter) => [adapter.type, adapter]))
+    this.#missing = deps.missing
+    this.#containment = deps.containment
+    this.#environment = deps.environment
+  }
+
+  /** @throws RUNNER_UNAVAILABLE */
+  adapter(type: RunnerType): RunnerAdapter {
+    const adapter = this.#adapters.get(type)
+    if (!adapter) throw new AppError('RUNNER_UNAVAILABLE', this.#why(type))
+    return adapter
+  }
+
+  /** A look at the program, at most 30 s old. */
+  probe(type: RunnerType): Promise<RunnerProbe> {
+    const known = this.#probes.get(type)
+    if (known && performance.now() - known.at < PROBE_FRESH_MS) return known.probe
+    const probe = this.adapter(type).probe()
+    this.#probes.set(type, { at: performance.now(), probe })
+    return probe
+  }
+
+  /** Whether the service's environment holds a key or an endpoint for it. */
+  hasProviderAccess(type: RunnerType): boolean {
+    return this.#adapters.get(type)?.environment.some((name) => Boolean(this.#environment[name])) ?? false
+  }
+
+  async list(): Promise<RunnerView[]> {
+    const present = [...this.#adapters.values()].map(async (adapter) => ({
+      type: adapter.type,
+      containment: this.#containment,
+      capabilities: adapter.capabilities,
+      ...(await this.probe(adapter.type)),
+    }))
+    const missing = this.#missing.map(({ type, capabilities, message }) => ({
+      type,
+      containment: this.#containment,
+      capabilities,
+      available: false,
+      version: null,
+      versionSupported: false,
+      message,
+    }))
+    return [...(await Promise.all(present)), ...missing]
+  }
+
+  #why(type: RunnerType): string {
+    const missing = this.#missing.find((runner) => runner.type === type)
+    return `runner_type ${type}: ${missing?.message ?? 'this service has no adapter for it'}`
+  }
+}
