@@ -37,8 +37,14 @@ module.exports = {
     ),
     rule(
       'adapters-are-islands',
-      { path: '^adapters/(runners/)?([^/]+)/' },
-      { path: '^adapters/', pathNot: '^adapters/$1$2/' },
+      { path: '^adapters/(?!runners/)([^/]+)/' },
+      { path: '^adapters/', pathNot: '^adapters/$1/' },
+      'one folder, one foreign thing',
+    ),
+    rule(
+      'runners-are-islands',
+      { path: '^adapters/runners/([^/]+)/' },
+      { path: '^adapters/', pathNot: '^adapters/runners/$1/' },
       'one folder, one foreign thing',
     ),
     rule(

@@ -157,6 +157,8 @@ export interface ApiDeps {
   readonly runs: RunUseCases
   readonly events: EventUseCases
   readonly review: ReviewUseCases
+  /** Turns the database's own failures into DATABASE_CONNECTION; everything else comes back as it is. */
+  asAppError(error: unknown): unknown
   readonly runners: { list(): Promise<readonly RunnerView[]> }
   readonly health: { report(): Promise<HealthReport> }
 }

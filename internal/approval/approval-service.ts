@@ -169,10 +169,7 @@ export class ReviewService {
     if (this.#active.has(row.id)) return
     try {
       const run = await this.#run(row.run_id)
-      const task = await findTask(this.#deps.db, run.taskId)
-      const message =
-        row.commit_message || this.#message(run, task?.title ?? 'Approved changes', null, row.actor)
-      await this.#carryOut({ ...row, commit_message: message }, run)
+      await this.#carryOut(row, run)
       this.#deps.wake()
     } catch (error) {
       this.#deps.log.warn({ run_id: row.run_id, error: messageOf(error) }, 'approval not finished')

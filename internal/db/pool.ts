@@ -58,9 +58,12 @@ export function openDatabase(options: DatabaseOptions): Database {
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     types: { getTypeParser },
   })
-  pool.on('error', (error) =>
-    options.log.warn({ error: redactConnection(error.message) }, 'idle database connection lost'),
-  )
+  const lost = (error: Error) =>
+    options.log.warn({ error: redactConnection(error.message) }, 'database connection lost')
+  pool.on('error', lost)
+  // The pool listens to idle clients only. One that is in use and breaks emits 'error' with nobody there, which
+  // ends the process (seen: EPIPE after pg_terminate_backend); its queries get the error anyway.
+  pool.on('connect', (client) => client.on('error', lost))
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }).withSchema(SCHEMA)
   let closing: Promise<void> | null = null
   return { db, close: () => (closing ??= db.destroy()) }

@@ -9,11 +9,13 @@ import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { insertApproval, insertDiff } from '../approval/approval-store.ts'
+import { commitMessage } from '../approval/commit-message.ts'
 import { summarise } from '../approval/diff-capture.ts'
 import type { Db, Tables } from '../db/tables.ts'
 import { AppError, messageOf } from '../errors.ts'
 import type { NewEvent, StoredEvent } from '../event/event.ts'
 import type { Redactor } from '../event/redactor.ts'
+import { storableText } from '../event/storable.ts'
 import type { Launcher } from '../launcher/port.ts'
 import type { Logger } from '../log.ts'
 import { resolveScope } from '../project-root.ts'
@@ -59,6 +61,7 @@ export class RunDriver {
   readonly #config: ReturnType<typeof RunConfigSchema.parse>
   #status: 'starting' | 'running' = 'starting'
   #hasSandbox = false
+  #taskTitle = ''
 
   constructor(deps: DriverDeps, row: ClaimedRow, writer: RunWriter, abort: RunAbort) {
     this.#deps = deps
@@ -83,6 +86,7 @@ export class RunDriver {
   async #openWorkspace(): Promise<Workspace> {
     const task = await findTask(this.#deps.db, this.#row.task_id)
     if (!task) throw new Error(`run ${this.#row.id} has no task`)
+    this.#taskTitle = task.title
     const project = await resolveScope(task, this.#deps.projectRoots)
     if (this.#row.mode === 'sandboxed') await this.#phase('sandbox_creating')
     const workspace = await openWorkspace(this.#row, project, this.#deps.sandbox)
@@ -237,6 +241,13 @@ export class RunDriver {
   }
 
   async #intendLanding(tx: Db, diff: DiffSummary): Promise<void> {
+    const message = commitMessage({
+      message: null,
+      taskTitle: this.#taskTitle,
+      runId: this.#row.id,
+      taskId: this.#row.task_id,
+      approver: 'agent-manager',
+    })
     await insertApproval(tx, {
       id: uuid(),
       runId: this.#row.id,
@@ -245,7 +256,7 @@ export class RunDriver {
       actor: 'agent-manager',
       automatic: true,
       createCommit: null,
-      commitMessage: '',
+      commitMessage: storableText(message, this.#deps.redactor),
       replicaId: this.#deps.replicaId,
     })
   }

@@ -1,0 +1,142 @@
+/** The database of this start: the operator's or our own, migrated, opened with the least authority. */
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { type Kysely, sql } from 'kysely'
+import { startEmbeddedPostgres } from '../../adapters/embedded-postgres/embedded-postgres.ts'
+import { EmbeddedPostgresError } from '../../adapters/embedded-postgres/failure.ts'
+import type { Config } from '../../internal/config.ts'
+import { currentRole, grantRuntime, migrate, SchemaError } from '../../internal/db/migrate.ts'
+import { databaseFault } from '../../internal/db/pg-error.ts'
+import { type Connection, type Database, openDatabase } from '../../internal/db/pool.ts'
+import { redactConnection } from '../../internal/db/redact-connection.ts'
+import type { Tables } from '../../internal/db/tables.ts'
+import { messageOf } from '../../internal/errors.ts'
+import type { Logger } from '../../internal/log.ts'
+import { EXIT, StartError } from './exit.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
+/** The embedded cluster's role for everyday work: it cannot change or delete what the log holds. */
+const RUNTIME_ROLE = 'agent_manager_service'
+
+export interface StartedDatabase {
+  readonly kind: 'embedded' | 'external'
+  readonly database: Database
+  /** Whether the role we work with owns the tables, so that triggers alone guard the log. */
+  readonly guardedByTriggersOnly: boolean
+  stop(): Promise<void>
+}
+
+/** @throws StartError 69 (not there), 78 (another schema than ours) */
+export async function startDatabase(config: Config, log: Logger, path: string): Promise<StartedDatabase> {
+  return config.database === null
+    ? startEmbedded(config, log, path)
+    : openExternal(config.database, config.migration ?? config.database, config, log)
+}
+
+async function startEmbedded(config: Config, log: Logger, path: string): Promise<StartedDatabase> {
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.dataDir,
+    log,
+    environment: { PATH: path },
+  }).catch((error: unknown) => {
+    throw error instanceof EmbeddedPostgresError ? new StartError(EXIT.unavailable, error.message) : error
+  })
+  const password = randomBytes(24).toString('base64url')
+  const owner: Connection = { kind: 'parts', ...postgres.connection }
+  try {
+    const prepare = async (db: Kysely<Tables>) => {
+      await migrate(db, MIGRATIONS)
+      await ensureRole(db, password)
+      await grantRuntime(db, RUNTIME_ROLE)
+    }
+    await asOwner(owner, log, prepare)
+    const database = openDatabase({
+      connection: { ...owner, user: RUNTIME_ROLE, password },
+      max: config.levers.STORAGE_MAX_OPEN_CONNS,
+      log,
+    })
+    return {
+      kind: 'embedded',
+      database,
+      guardedByTriggersOnly: false,
+      stop: async () => {
+        await database.close()
+        await postgres.stop()
+      },
+    }
+  } catch (error) {
+    await postgres.stop()
+    throw asStartError(error)
+  }
+}
+
+async function openExternal(
+  connection: Connection,
+  owner: Connection,
+  config: Config,
+  log: Logger,
+): Promise<StartedDatabase> {
+  const database = openDatabase({ connection, max: config.levers.STORAGE_MAX_OPEN_CONNS, log })
+  try {
+    const role = await currentRole(database.db)
+    let ownerRole = role
+    await asOwner(owner, log, async (db) => {
+      await migrate(db, MIGRATIONS)
+      await grantRuntime(db, role)
+      ownerRole = await currentRole(db)
+    })
+    return {
+      kind: 'external',
+      database,
+      guardedByTriggersOnly: ownerRole === role,
+      stop: () => database.close(),
+    }
+  } catch (error) {
+    await database.close()
+    throw asStartError(error)
+  }
+}
+
+/** Migrations may take long: no statement timeout, but their files bound every lock. */
+async function asOwner(
+  connection: Connection,
+  log: Logger,
+  work: (db: Kysely<Tables>) => Promise<void>,
+): Promise<void> {
+  const database = openDatabase({ connection, max: 2, log, statementTimeoutMs: 0 })
+  try {
+    await work(database.db)
+  } finally {
+    await database.close()
+  }
+}
+
+/** A new password at each start: it is stored nowhere. */
+async function ensureRole(db: Kysely<Tables>, password: string): Promise<void> {
+  const { rows } = await sql`SELECT 1 FROM pg_roles WHERE rolname = ${RUNTIME_ROLE}`.execute(db)
+  const verb = rows.length === 0 ? sql`CREATE` : sql`ALTER`
+  await sql`${verb} ROLE ${sql.id(RUNTIME_ROLE)} LOGIN PASSWORD ${sql.lit(password)}`.execute(db)
+}
+
+function asStartError(error: unknown): unknown {
+  if (error instanceof SchemaError) {
+    const isServer = error.reason === 'old_server' || error.reason === 'unsafe'
+    return new StartError(isServer ? EXIT.unavailable : EXIT.schema, error.message)
+  }
+  const fault = databaseFault(error)
+  const why = redactConnection(messageOf(error))
+  if (fault === 'unavailable' || fault === 'timeout') {
+    return new StartError(
+      EXIT.unavailable,
+      `The database cannot be reached (${why}): check DATABASE_URL and that the server runs.`,
+    )
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code.startsWith('28') || code.startsWith('3D') || code === '42501') {
+    return new StartError(
+      EXIT.unavailable,
+      `The database refuses us (${why}): check user, password and database of DATABASE_URL and DATABASE_MIGRATION_URL.`,
+    )
+  }
+  return error
+}

@@ -1,0 +1,123 @@
+/** The real service as a process, on embedded defaults, with a scripted model behind a real CLI. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { installOpencode } from '../../adapters/runners/opencode/install.ts'
+import { readScenario } from '../../cmd/scripted-model/scenario.ts'
+import { startScriptedModel } from '../../cmd/scripted-model/server.ts'
+
+const MAIN = fileURLToPath(new URL('../../cmd/agent-manager/main.ts', import.meta.url))
+
+export interface RunningService {
+  readonly url: string
+  readonly pid: number
+  /** The first line it printed. */
+  readonly line: Record<string, unknown>
+  /** Everything it logged so far. */
+  log(): string
+  /** Sends a signal and waits for the end. */
+  end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>
+}
+
+/** Starts it with exactly this environment. @throws with what it said when it does not listen */
+export async function startService(env: Record<string, string>): Promise<RunningService> {
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  const exited = once(child, 'exit')
+  const line = await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line').then(([text]) => String(text)),
+    exited.then(([code]) => {
+      throw new Error(`the service ended with ${code}: ${log}`)
+    }),
+  ])
+  const parsed: Record<string, unknown> = JSON.parse(line)
+  return {
+    url: String(parsed['url']),
+    pid: Number(parsed['pid']),
+    line: parsed,
+    log: () => log,
+    end: async (signal) => {
+      endOnce(child, signal)
+      const [code, by] = await exited
+      return { code, signal: by }
+    },
+  }
+}
+
+function endOnce(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+}
+
+/** Runs the service until it ends by itself: for starts that must fail. */
+export async function runServiceToEnd(
+  env: Record<string, string>,
+): Promise<{ code: number | null; stderr: string; stdout: string }> {
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stderr, stdout] = ['', '']
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  const [code] = await once(child, 'close')
+  return { code, stderr, stdout }
+}
+
+export interface World {
+  readonly base: string
+  readonly dataDir: string
+  /** The environment of a service that can run opencode against the scenario. */
+  readonly env: Record<string, string>
+  cleanUp(): Promise<void>
+}
+
+/** Folders and a scripted model for one test file. */
+export async function makeWorld(scenario: string): Promise<World> {
+  const base = await realpath(await mkdtemp(join(tmpdir(), 'agent-manager-e2e-')))
+  const file = fileURLToPath(new URL(`../../cmd/scripted-model/scenarios/${scenario}.json`, import.meta.url))
+  const model = await startScriptedModel({ scenario: readScenario(file), port: 0 })
+  const opencode = await installOpencode({ env: npmEnvironment() })
+  const models = {
+    m: { name: 'Scripted', tool_call: true, reasoning: true, limit: { context: 200_000, output: 8000 } },
+  }
+  const options = { baseURL: `${model.url}/v1`, apiKey: 'secret-model-key-1' }
+  const config = {
+    model: 'scripted/m',
+    provider: { scripted: { npm: '@ai-sdk/openai-compatible', name: 'S', options, models } },
+  }
+  const dataDir = join(base, 'data')
+  return {
+    base,
+    dataDir,
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: join(base, 'home'),
+      LANG: 'C.UTF-8',
+      PORT: '0',
+      AGENT_MANAGER_DATA_DIR: dataDir,
+      AGENT_MANAGER_RUNNERS_OPENCODE_PATH: opencode,
+      OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
+    },
+    cleanUp: async () => {
+      await model.close()
+      await rm(base, { recursive: true, force: true })
+    },
+  }
+}
+
+export function npmEnvironment(): Record<string, string> {
+  const passed = Object.entries(process.env).flatMap(([name, value]) =>
+    value !== undefined && /^(PATH|HOME|(https?|no)_proxy|NODE_EXTRA_CA_CERTS|npm_config_.*)$/i.test(name)
+      ? [[name, value] as const]
+      : [],
+  )
+  return Object.fromEntries(passed)
+}
