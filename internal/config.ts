@@ -95,8 +95,10 @@ function readUrl(
 ): string | null {
   const text = environment[key]
   if (!text) return null
-  const parsed = URL.parse(text)
-  if (parsed && protocols.includes(parsed.protocol)) return text
+  // libpq also takes an empty host (a socket folder as parameter) and several hosts, which are no web URLs.
+  const isWeb = protocols.includes('http:')
+  const isKnown = protocols.some((protocol) => text.startsWith(`${protocol}//`))
+  if (isKnown && (!isWeb || URL.canParse(text))) return text
   faults.push(
     `${key}: give a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}.`,
   )

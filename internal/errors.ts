@@ -56,10 +56,12 @@ export const ERRORS = {
   RUNNER_CAPABILITY: kind(422, 'The runner cannot do what the profile demands', 'use_alternative'),
   HEADERS_TOO_LARGE: kind(431, 'The request headers are too large', 'fix_input'),
   INTERNAL: kind(500, 'Something went wrong here', 'escalate'),
+  SUBSCRIPTION_TOO_WIDE: kind(422, 'Too many runs for one connection', 'fix_input'),
   NOT_IMPLEMENTED: kind(501, 'Not built yet', 'use_alternative'),
   SANDBOX_OPERATION: kind(502, 'The sandbox service failed', 'retry_backoff', true),
   SANDBOX_UNAVAILABLE: kind(503, 'The sandbox service cannot be reached', 'retry_backoff', true),
   DATABASE_CONNECTION: kind(503, 'The database cannot be reached', 'retry_backoff', true),
+  CAPACITY_CONNECTIONS: kind(503, 'Too many connections', 'retry_backoff', true),
   DRAINING: kind(503, 'The service is stopping', 'retry_backoff', true),
 } as const satisfies Record<string, ErrorKind>
 

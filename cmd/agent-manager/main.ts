@@ -14,6 +14,7 @@ import { createLogger, type Logger } from '../../internal/log.ts'
 import { watchParent } from '../../internal/parent-watch.ts'
 import { startDatabase } from './database.ts'
 import { EXIT, StartError } from './exit.ts'
+import { packageVersion } from './package-version.ts'
 import { requireGit } from './prerequisites.ts'
 import { startSandbox } from './sandbox.ts'
 import { buildServices } from './services.ts'
@@ -86,11 +87,6 @@ function openDataDir(dataDir: string): string {
   }
 }
 
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return /"version": "([^"]+)"/.exec(text)?.[1] ?? '0.0.0'
-}
-
 /** Undoes what was started, last first; a step that fails does not keep the others from being undone. */
 async function drain(undo: Undo[], log: Logger): Promise<number> {
   let code: number = EXIT.ok
@@ -113,7 +109,11 @@ async function main(): Promise<void> {
     if (draining) process.exit(EXIT.bug) // a second signal forces
     draining = true
     log.info({ why }, 'draining')
-    void started.finally(() => drain(undo, log).then((code) => process.exit(code)))
+    void drainAfterStart()
+  }
+  const drainAfterStart = async () => {
+    await started.catch(() => undefined) // whoever waits for the start reports why it failed
+    process.exit(await drain(undo, log))
   }
   const started = Promise.resolve().then(async () => {
     const config = readConfig(process.env)

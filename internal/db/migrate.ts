@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import { type Migration, type MigrationProvider, Migrator } from 'kysely/migration'
+import { messageOf } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import { SCHEMA } from './pool.ts'
 import type { Tables } from './tables.ts'
@@ -37,7 +38,7 @@ export async function migrate(db: Kysely<Tables>, folder: string): Promise<void>
     migrationLockTableName: `${MIGRATION_TABLE}_lock`,
   })
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error !== undefined) throw error instanceof Error ? error : new Error(messageOf(error))
 }
 
 /**

@@ -69,7 +69,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   return { db, close: () => (closing ??= db.destroy()) }
 }
 
-export function connectionConfig(connection: Connection): pg.PoolConfig {
+function connectionConfig(connection: Connection): pg.PoolConfig {
   if (connection.kind === 'url') return { connectionString: connection.url }
   const { kind: _kind, ...parts } = connection
   return parts

@@ -8,7 +8,7 @@ import { toStorable } from '../event/storable.ts'
 import type { Logger } from '../log.ts'
 import { type ClaimedRow, ended, expiredRuns, MAX_TURN_ATTEMPTS } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
-import { handBackPatch } from './run-driver.ts'
+import { handBackPatch } from './run-changes.ts'
 import { requeueInputs } from './run-work-store.ts'
 import { failureOf } from './turn-end.ts'
 

@@ -18,7 +18,7 @@ import type { Logger } from '../log.ts'
 import { DRIVEN_STATUSES, type RunStatus } from '../run/run.ts'
 
 export const MAX_QUEUED_EVENTS = 512
-export const MAX_QUEUED_BYTES = 4 * 1024 * 1024
+const MAX_QUEUED_BYTES = 4 * 1024 * 1024
 const MAX_BATCH_EVENTS = 100
 const MAX_BATCH_BYTES = 256 * 1024
 const FIRST_RETRY_MS = 100
@@ -53,7 +53,7 @@ export class RunWriter {
   #line: Promise<unknown> = Promise.resolve()
   #draining = false
   #lost = false
-  #failure: unknown = null
+  #failure: Error | null = null
   #room: (() => void)[] = []
 
   constructor(deps: RunWriterDeps) {
@@ -108,7 +108,7 @@ export class RunWriter {
         await this.#commit({ from: DRIVEN_STATUSES, patch: {}, events: this.#takeBatch() })
       }
     } catch (error) {
-      this.#failure = error
+      this.#failure = error instanceof Error ? error : new Error(messageOf(error))
     } finally {
       this.#draining = false
       this.#makeRoom()

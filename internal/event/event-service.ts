@@ -7,6 +7,9 @@ import type { EventType, PayloadName, StoredEvent } from './event.ts'
 import type { EventFeed, Watcher } from './event-feed.ts'
 import { readEvents, readFence } from './event-store.ts'
 
+/** A page may hold fewer events than asked for: the next one goes on where it stopped. */
+const MAX_PAGE_BYTES = 16 * 1024 * 1024
+
 export class EventService {
   readonly #db: Kysely<Tables>
   readonly #feed: EventFeed
@@ -29,7 +32,8 @@ export class EventService {
     await this.#fence(runId)
     const { afterSequence: after, limit, types } = query
     const rows = await readEvents(this.#db, { runId, after, limit: limit + 1, types })
-    return { events: rows.slice(0, limit), hasMore: rows.length > limit }
+    const events = withinBytes(rows.slice(0, limit))
+    return { events, hasMore: rows.length > events.length }
   }
 
   /** Replays above `afterSequence` (null: nothing), then goes on live. @throws NOT_FOUND_RUN */
@@ -54,4 +58,16 @@ export class EventService {
     if (!fence) throw new AppError('NOT_FOUND_RUN', `There is no run with id ${runId}.`)
     return fence
   }
+}
+
+/** As many as fit, at least one. */
+function withinBytes<E extends { payloadText: string; raw: string | null }>(
+  events: readonly E[],
+): readonly E[] {
+  let bytes = 0
+  const end = events.findIndex((event, index) => {
+    bytes += event.payloadText.length + (event.raw?.length ?? 0)
+    return index > 0 && bytes > MAX_PAGE_BYTES
+  })
+  return end === -1 ? events : events.slice(0, end)
 }

@@ -9,9 +9,18 @@ export function secretsOf(environment: Readonly<Record<string, string | undefine
   })
 }
 
+/** By hand: a database URL with an empty host is no web URL. */
 function passwordInUrl(value: string): string[] {
-  const password = /^[a-z]+:\/\//i.test(value) ? URL.parse(value)?.password : undefined
-  return password ? [password, decodeURIComponent(password)] : []
+  const password = /^[a-z]+:\/\/[^:@/?#]*:([^@/?#]*)@/i.exec(value)?.[1]
+  return password ? [password, decoded(password)] : []
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text // a bare percent sign: it stands for itself
+  }
 }
 
 function secretsInJson(value: string): string[] {

@@ -1,0 +1,28 @@
+/** What every request gets: an id, no caching, a bound on its URL, and a clear no while the service stops. */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { AppError } from '../../internal/errors.ts'
+import { MAX_URL_BYTES } from '../limits.ts'
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+
+/** The caller's X-Request-ID where it is fit to be repeated, else a new one. */
+export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
+}
+
+export function addRequestBasics(app: FastifyInstance): void {
+  let stopping = false
+  app.addHook('preClose', async () => {
+    stopping = true
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('cache-control', 'no-store')
+    if (stopping) throw new AppError('DRAINING', 'The service is stopping; send the request again.')
+    if (request.url.length > MAX_URL_BYTES) {
+      throw new AppError('HEADERS_TOO_LARGE', `The URL is longer than ${MAX_URL_BYTES} bytes; shorten it.`)
+    }
+  })
+}

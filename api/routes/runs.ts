@@ -1,0 +1,129 @@
+/** Runs: create, list, get, stop. */
+import type { ApiDeps } from '../deps.ts'
+import type { RouteApp } from '../route-app.ts'
+import { checkRepeatedId, idOr404, idParams, noQuery } from '../schemas/common.ts'
+import { problems, READING, WRITING } from '../schemas/problem.ts'
+import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
+import {
+  createRunBody,
+  createRunHeaders,
+  createRunQuery,
+  filterFrom,
+  listRunsQuery,
+  newRunFrom,
+  pageFrom,
+  stopRunBody,
+} from '../schemas/run-request.ts'
+import { getRunView, runView } from '../schemas/run-view.ts'
+
+/** Who asks where the caller does not say. */
+const NOBODY = 'anonymous'
+
+const ADMISSION = [
+  'NOT_FOUND_TASK',
+  'NOT_FOUND_PROFILE',
+  'STATE_IDEMPOTENCY_IN_FLIGHT',
+  'IDEMPOTENCY_MISMATCH',
+  'VALIDATION_PROJECT_ROOT',
+  'VALIDATION_SCOPE',
+  'SANDBOX_GIT_LAYOUT',
+  'RUNNER_UNAVAILABLE',
+  'RUNNER_CAPABILITY',
+  'SANDBOX_UNAVAILABLE',
+] as const
+
+export function addRunRoutes(app: RouteApp, deps: ApiDeps): void {
+  addCreate(app, deps)
+  addList(app, deps)
+  addGet(app, deps)
+  addStop(app, deps)
+}
+
+function addCreate(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs',
+    schema: {
+      operationId: 'createRun',
+      tags: ['runs'],
+      summary: 'Create a run',
+      description:
+        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. With an idempotency key a repeated request answers with the run of the first and `Idempotency-Replayed: true`.',
+      headers: createRunHeaders,
+      querystring: createRunQuery,
+      body: createRunBody,
+      response: { 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
+    },
+    handler: async (request, reply) => {
+      const wanted = newRunFrom(request.body, request.headers['idempotency-key'])
+      const { run, replayed } = await runs.create(wanted)
+      if (replayed) reply.header('idempotency-replayed', 'true')
+      return reply.code(201).send({ run: runView(run) })
+    },
+  })
+}
+
+function addList(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'GET',
+    url: '/api/v1/runs',
+    schema: {
+      operationId: 'listRuns',
+      tags: ['runs'],
+      summary: 'List runs',
+      description: 'Newest first. Pages hold still while runs are added: go on with next_page_token.',
+      querystring: listRunsQuery,
+      response: { 200: listRunsAnswer, ...problems(...READING) },
+    },
+    handler: async (request) => {
+      const page = await runs.list(filterFrom(request.query), pageFrom(request.query))
+      return {
+        runs: page.items.map(runView),
+        total: page.total,
+        total_exact: page.totalExact,
+        next_page_token: page.next,
+      }
+    },
+  })
+}
+
+function addGet(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'GET',
+    url: '/api/v1/runs/:id',
+    schema: {
+      operationId: 'getRun',
+      tags: ['runs'],
+      summary: 'Get a run',
+      description: 'A run is shown final only after its last event is readable.',
+      params: idParams,
+      querystring: noQuery,
+      response: { 200: getRunAnswer, ...problems(...READING, 'NOT_FOUND_RUN') },
+    },
+    handler: async (request) => getRunView(await runs.get(idOr404(request.params.id, 'NOT_FOUND_RUN'))),
+  })
+}
+
+function addStop(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/stop',
+    schema: {
+      operationId: 'stopRun',
+      tags: ['runs'],
+      summary: 'Stop a run',
+      description:
+        'Answers once the intent is durable; `stopping` is true until the run is cancelled. Repeating it is harmless; a finished run is a 409 and stays as it is.',
+      params: idParams,
+      querystring: noQuery,
+      body: stopRunBody,
+      response: { 200: stopRunAnswer, ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TERMINAL') },
+    },
+    handler: async (request) => {
+      const id = idOr404(request.params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, request.body.run_id, 'run_id')
+      const run = await runs.stop(id, request.body.actor ?? NOBODY)
+      return { status: 'stopped', run: runView(run) }
+    },
+  })
+}

@@ -1,0 +1,106 @@
+/** Profiles on the wire. */
+import { z } from 'zod'
+import { AppError } from '../../internal/errors.ts'
+import type { NewProfile, Profile } from '../../internal/profile/profile.ts'
+import { flagIn, longTextIn, outputOnly, requiredTextIn, textIn } from '../dialect/fields.ts'
+import { MAX_TEXT_BYTES } from '../limits.ts'
+import { idOut, time, timeOrNull, timeOut } from './common.ts'
+import { settingsFrom, settingsIn, settingsOut, settingsView } from './settings.ts'
+
+const NAME = 'The name shown to people; defaults to profile_key.'
+const KEY = 'The key that callers know the profile by; unique; defaults to name.'
+
+export const profileIn = z
+  .strictObject({
+    name: textIn(255, NAME),
+    profile_key: textIn(255, KEY),
+    description: longTextIn(MAX_TEXT_BYTES, 'What the profile is for.'),
+    created_by: textIn(255, 'Who made it.'),
+    ...settingsIn,
+    id: outputOnly('The id.'),
+    version: outputOnly('The version.'),
+    created_at: outputOnly('When it was made.'),
+    updated_at: outputOnly('When its newest version was made.'),
+    archived_at: outputOnly('When it was archived.'),
+  })
+  .meta({
+    id: 'NewAgentProfile',
+    description: 'Named settings of runs. Unset members inherit the defaults.',
+  })
+
+/** @param path where in the request the profile stands; `key` is the one that counts where the caller gave it */
+export function profileFrom(
+  input: z.output<typeof profileIn>,
+  path: string,
+  key: string | null = null,
+): NewProfile {
+  const profileKey = key ?? input.profile_key ?? input.name
+  if (profileKey === null) {
+    const message = 'is required; give a name or a profile_key'
+    throw new AppError('VALIDATION_FIELD', `${path}.name: ${message}.`, {
+      faults: [{ field: `${path}.name`, rule: 'required', message }],
+    })
+  }
+  if (key !== null && input.profile_key !== null && input.profile_key !== key) {
+    throw new AppError('VALIDATION_CONFLICT', `${path}.profile_key is not profile_key; leave it out.`)
+  }
+  const settings = settingsFrom(input, path)
+  return {
+    profileKey,
+    name: input.name ?? profileKey,
+    createdBy: input.created_by,
+    settings: input.description === null ? settings : { ...settings, description: input.description },
+  }
+}
+
+export const createProfileBody = z.strictObject({ profile: profileIn })
+
+export const ensureProfileBody = z.strictObject({
+  profile_key: requiredTextIn(100, KEY),
+  defaults: profileIn.nullish().meta({ description: 'The profile to make where none has this key.' }),
+  update_existing: flagIn('Whether an existing profile gets a new version with these settings.'),
+})
+
+export const profileOut = z
+  .strictObject({
+    id: idOut,
+    name: z.string().meta({ description: NAME }),
+    profile_key: z.string().meta({ description: KEY }),
+    description: z.string().nullable(),
+    ...settingsOut,
+    version: z.int().meta({ description: 'Goes up by one with each update; runs pin the one they got.' }),
+    created_by: z.string().nullable(),
+    created_at: timeOut('When the profile was made.'),
+    updated_at: timeOut('When its newest version was made.'),
+    archived_at: timeOut('When it was archived.').nullable(),
+  })
+  .meta({ id: 'AgentProfile', description: 'Named, versioned settings of runs. null: inherits the default.' })
+
+export function profileView(profile: Profile): z.output<typeof profileOut> {
+  return {
+    id: profile.id,
+    name: profile.name,
+    profile_key: profile.profileKey,
+    description: profile.settings.description ?? null,
+    ...settingsView(profile.settings),
+    version: profile.version,
+    created_by: profile.createdBy,
+    created_at: time(profile.createdAt),
+    updated_at: time(profile.updatedAt),
+    archived_at: timeOrNull(profile.archivedAt),
+  }
+}
+
+export const profileAnswer = z.strictObject({ profile: profileOut })
+
+export const ensureProfileAnswer = z.strictObject({
+  profile: profileOut,
+  created: z.boolean(),
+  updated: z.boolean(),
+})
+
+export const getProfileAnswer = z.strictObject({
+  profile: profileOut,
+  available_models: z.array(z.unknown()).meta({ description: 'Always empty: not built yet.' }),
+  model_presets: z.record(z.string(), z.string()).meta({ description: 'Always empty: not built yet.' }),
+})

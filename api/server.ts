@@ -1,0 +1,72 @@
+/** The HTTP and WebSocket boundary as one fastify instance. It does not listen: cmd/agent-manager does. */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { serializerCompiler } from 'fastify-type-provider-zod'
+import type { ApiDeps } from './deps.ts'
+import { addBodyParsers } from './dialect/json-body.ts'
+import { validatorCompiler } from './dialect/validate.ts'
+import {
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  MAX_HEADER_BYTES,
+  MAX_URL_BYTES,
+  REQUEST_TIMEOUT_MS,
+} from './limits.ts'
+import { refuseConnection } from './plugins/connection-errors.ts'
+import { addErrorHandler, sendProblem } from './plugins/errors.ts'
+import { addNotFoundHandler } from './plugins/not-found.ts'
+import { addOpenApi } from './plugins/openapi.ts'
+import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
+import type { RouteApp } from './route-app.ts'
+import { addHealthRoutes } from './routes/health.ts'
+import { addProfileRoutes } from './routes/profiles.ts'
+import { addReviewRoutes } from './routes/review.ts'
+import { addRunEventRoutes } from './routes/run-events.ts'
+import { addRunnerRoutes } from './routes/runners.ts'
+import { addRunRoutes } from './routes/runs.ts'
+import { addTaskRoutes } from './routes/tasks.ts'
+import { addWebSocket } from './ws/route.ts'
+
+/** Every route, hook and limit of the service, ready to listen or to be injected into. */
+export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = newServer(deps)
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  addBodyParsers(app)
+  addErrorHandler(app, deps)
+  addRequestBasics(app)
+  addNotFoundHandler(app)
+  await addOpenApi(app, deps.version)
+  await addWebSocket(app, deps)
+  addRoutes(app.withTypeProvider(), deps)
+  await app.ready()
+  return app
+}
+
+function newServer({ log, limits }: ApiDeps): FastifyInstance {
+  const logger: FastifyBaseLogger = log
+  return Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    // Requests that come while it stops get our own document, not fastify's.
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: requestIdOf,
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    routerOptions: { maxParamLength: MAX_URL_BYTES },
+  })
+}
+
+function addRoutes(app: RouteApp, deps: ApiDeps): void {
+  addProfileRoutes(app, deps)
+  addTaskRoutes(app, deps)
+  addRunRoutes(app, deps)
+  addRunEventRoutes(app, deps)
+  addReviewRoutes(app, deps)
+  addRunnerRoutes(app, deps)
+  addHealthRoutes(app, deps)
+}

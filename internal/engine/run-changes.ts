@@ -1,0 +1,100 @@
+/** What a driven run's row and log get at each step: values only, so that the driver reads as a story. */
+import { AppError, messageOf } from '../errors.ts'
+import type { NewEvent } from '../event/event.ts'
+import { type DiffSummary, PHASE_PERCENT, type RunPhase } from '../run/run.ts'
+import { type ClaimedRow, ended, UNLEASED } from '../run/run-queue.ts'
+import type { Failure, TurnOutcome } from '../runner/port.ts'
+import { failureOf, type TurnEnd } from './turn-end.ts'
+
+export const stoppedBeforeStart: TurnOutcome = {
+  kind: 'stopped',
+  usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, totalCostUsd: null },
+  sessionId: null,
+}
+
+export const stopped: TurnEnd = {
+  status: 'cancelled',
+  phase: 'completed',
+  approvalState: 'none',
+  failure: null,
+  reason: 'stopped',
+}
+
+export const failed = (failure: Failure): TurnEnd => ({
+  status: 'failed',
+  phase: 'completed',
+  approvalState: 'none',
+  failure,
+  reason: failure.code,
+})
+
+export function failureFrom(error: unknown): Failure {
+  const isSandbox = error instanceof AppError && error.code.startsWith('SANDBOX_')
+  if (isSandbox) return failureOf('sandbox_error', error.message)
+  if (error instanceof AppError) return { ...failureOf('internal', error.message), recovery: 'fix_input' }
+  return failureOf('internal', messageOf(error))
+}
+
+export const endPatch = (end: TurnEnd) =>
+  end.status === 'needs_review'
+    ? { ...UNLEASED, status: end.status, phase: end.phase, approval_state: end.approvalState }
+    : { ...ended(end.failure), status: end.status, phase: end.phase, approval_state: end.approvalState }
+
+export const diffPatch = (diff: DiffSummary | null) =>
+  diff && {
+    diff_digest: diff.digest,
+    diff_files: diff.files,
+    diff_additions: diff.additions,
+    diff_deletions: diff.deletions,
+  }
+
+/** Usage adds up over the turns of a run. */
+export function outcomePatch(row: ClaimedRow, outcome: TurnOutcome) {
+  const { usage, sessionId } = outcome
+  const cost =
+    usage.totalCostUsd === null ? row.total_cost_usd : (row.total_cost_usd ?? 0) + usage.totalCostUsd
+  return {
+    session_id: sessionId ?? row.session_id,
+    input_tokens: row.input_tokens + usage.inputTokens,
+    output_tokens: row.output_tokens + usage.outputTokens,
+    cache_read_tokens: row.cache_read_tokens + usage.cacheReadTokens,
+    cache_creation_tokens: row.cache_creation_tokens + usage.cacheCreationTokens,
+    total_cost_usd: cost,
+    ...(outcome.kind === 'completed' && {
+      summary: JSON.stringify({
+        description: outcome.summary.slice(0, 16_384),
+        tokensUsed: usage.inputTokens + usage.outputTokens,
+        turnsUsed: outcome.turnsUsed,
+        costEstimate: usage.totalCostUsd,
+      }),
+    }),
+  }
+}
+
+/**
+ * Back to the queue. A sandbox that was used is left behind (cleanup removes it) and a new one is made; one
+ * that was perhaps made but not written down is found again by its key.
+ */
+export const handBackPatch = (
+  row: ClaimedRow,
+  how: { readonly counts: boolean; readonly hasSandbox: boolean },
+) =>
+  ({
+    ...UNLEASED,
+    status: 'pending',
+    phase: 'queued',
+    sandbox_generation: row.sandbox_generation + (how.hasSandbox ? 1 : 0),
+    sandbox_id: null,
+    session_id: null,
+    ...(!how.counts && { turn_attempt: Math.max(row.turn_attempt - 1, 0) }),
+  }) as const
+
+export const progressEvent = (phase: RunPhase): NewEvent => ({
+  payload: { progress: { phase, percent_complete: PHASE_PERCENT[phase], current_action: null } },
+  synthetic: true,
+})
+
+export const sandboxEvent = (action: string, id: string, generation: number, driver: string): NewEvent => ({
+  payload: { sandbox: { action, sandbox_id: id, generation, driver, detail: null } },
+  synthetic: true,
+})

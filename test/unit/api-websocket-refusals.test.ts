@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { buildServer } from '../../api/server.ts'
+import { apiDeps, RUN_ID, UNKNOWN_ID } from '../support/api-deps.ts'
+import { Client, Feed } from '../support/api-websocket.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean()
+})
+
+async function start(feed = new Feed()) {
+  const app = await buildServer(apiDeps({ events: feed.useCases }).deps)
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  cleanups.push(() => app.close())
+  const url = `${address.replace('http', 'ws')}/api/v1/ws`
+  const connect = async () => {
+    const client = new Client(url)
+    cleanups.push(() => client.socket.terminate())
+    expect((await client.next()).type).toBe('CONNECTED')
+    return client
+  }
+  return { app, feed, url, address, connect }
+}
+
+describe('a message that cannot be followed', () => {
+  const SUBSCRIBE = 'AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_SUBSCRIBE'
+  it.each([
+    ['nonsense', 'VALIDATION_FORMAT'],
+    ['[]', 'VALIDATION_FORMAT'],
+    ['{}', 'VALIDATION_FORMAT'],
+    ['{"type":"dance"}', 'VALIDATION_FORMAT'],
+    [`{"type":"${SUBSCRIBE}"}`, 'VALIDATION_FORMAT'],
+    [`{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"x"}}`, 'NOT_FOUND_RUN'],
+    [
+      `{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"${RUN_ID}","speed":1}}`,
+      'VALIDATION_UNKNOWN_FIELD',
+    ],
+    [
+      `{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"${RUN_ID}","event_types":["x"]}}`,
+      'VALIDATION_FIELD',
+    ],
+    [`{"type":"${SUBSCRIBE}","run_subscription":{"task_id":"${RUN_ID}"}}`, 'NOT_IMPLEMENTED'],
+    [`{"type":"${SUBSCRIBE}","run_subscription":{"tag_prefix":"eco"}}`, 'NOT_IMPLEMENTED'],
+    [`{"type":"${SUBSCRIBE}_ALL","cursors":{"${RUN_ID}":3}}`, 'NOT_IMPLEMENTED'],
+  ])('%s is answered with %s', async (text, code) => {
+    const { connect } = await start()
+    const client = await connect()
+
+    client.sendText(text)
+
+    expect(await client.next()).toMatchObject({ type: 'ERROR', error: { code, message: expect.any(String) } })
+    expect(await client.untilPong()).toEqual([])
+  })
+
+  it('names the run that is not there', async () => {
+    const { connect } = await start()
+    const client = await connect()
+
+    client.send('SUBSCRIBE', { run_subscription: { run_id: UNKNOWN_ID } })
+
+    expect(await client.next()).toEqual({
+      type: 'ERROR',
+      run_id: UNKNOWN_ID,
+      error: { code: 'NOT_FOUND_RUN', message: `There is no run ${UNKNOWN_ID}.`, run_id: UNKNOWN_ID },
+    })
+  })
+
+  it('above 16 KiB ends the connection with 1009', async () => {
+    const { connect } = await start()
+    const client = await connect()
+
+    client.sendText('x'.repeat(16 * 1024 + 1))
+
+    expect((await client.closed).code).toBe(1009)
+  })
+
+  it('keeps a connection to 100 subscriptions on their way', async () => {
+    const feed = new Feed()
+    feed.before = () => new Promise(() => undefined)
+    const { connect } = await start(feed)
+    const client = await connect()
+
+    for (let index = 0; index <= 100; index++)
+      client.send('SUBSCRIBE', { run_subscription: { run_id: RUN_ID } })
+
+    expect(await client.untilPong()).toMatchObject([
+      { type: 'ERROR', error: { code: 'SUBSCRIPTION_TOO_WIDE' } },
+    ])
+    expect(feed.watches).toHaveLength(100)
+  })
+
+  it('keeps a connection to 100 runs', async () => {
+    const feed = new Feed()
+    feed.before = () => new Promise(() => undefined)
+    const { connect } = await start(feed)
+    const client = await connect()
+
+    for (let index = 0; index <= 100; index++) {
+      const run_id = `01930000-0000-7000-8000-${String(index).padStart(12, '0')}`
+      client.send('SUBSCRIBE', { run_subscription: { run_id } })
+    }
+
+    expect(await client.untilPong()).toMatchObject([
+      { type: 'ERROR', error: { code: 'SUBSCRIPTION_TOO_WIDE' } },
+    ])
+    expect(feed.watches).toHaveLength(100)
+  })
+})
