@@ -64,6 +64,9 @@ export function bubblewrapOptions(request: LaunchRequest, asRoot: boolean): stri
     ...(asRoot ? ['--cap-drop', 'ALL', ...ROOT_CAPABILITIES.flatMap((name) => ['--cap-add', name])] : []),
     ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc'],
     ...mountsOf(request).flatMap(mountOption),
+    // An emptied folder that took writes would look to the agent like the real one; those of EMPTY_FOLDERS are
+    // its scratch space.
+    ...request.hidden.filter(existsSync).flatMap((path) => ['--remount-ro', realpathSync(path)]),
     ...['--chdir', realpathSync(request.cwd)],
   ]
 }

@@ -1,6 +1,7 @@
 /** The project port over the git program. See README.md for what it promises and what it cannot know. */
 import type { ProjectRepo } from '../../internal/approval/project-port.ts'
 import type { Logger } from '../../internal/log.ts'
+import { objectFolders } from './objects.ts'
 import { planCommit } from './plan.ts'
 import { publishCommit } from './publish.ts'
 import { findRepository, requireRepository } from './repository.ts'
@@ -26,6 +27,10 @@ export function createProjectRepo(options: {
   }
   return {
     isWorkTree: async (projectRoot) => (await findRepository(places, projectRoot)) !== null,
+    objectFolders: async (projectRoot) => {
+      const repository = await findRepository(places, projectRoot)
+      return repository === null ? [] : await objectFolders(repository)
+    },
     plan: async (request) => {
       const repository = await findRepository(places, request.projectRoot)
       if (repository !== null) return await planCommit(repository, request)

@@ -75,6 +75,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
     registry,
     launcher,
     sandbox,
+    project,
     publish,
     replica,
     replicaId: replica.id,

@@ -37,6 +37,11 @@ export type PlanResult =
 export interface ProjectRepo {
   /** Whether the folder lies in a git work tree. */
   isWorkTree(projectRoot: string): Promise<boolean>
+  /**
+   * Folders that hold the repository's objects, those it borrows included: what an agent must be able to read
+   * for its private git metadata to work. Empty outside a work tree.
+   */
+  objectFolders(projectRoot: string): Promise<string[]>
   /** Before landing: can these paths be committed on top of HEAD? Changes nothing. */
   plan(request: Pick<CommitRequest, 'projectRoot' | 'paths' | 'patch'>): Promise<PlanResult>
   /** After landing: writes the commit object and returns its hash; moves no ref. */

@@ -11,6 +11,7 @@ import { v7 as uuid } from 'uuid'
 import { insertApproval, insertDiff } from '../approval/approval-store.ts'
 import { commitMessage } from '../approval/commit-message.ts'
 import { summarise } from '../approval/diff-capture.ts'
+import type { ProjectRepo } from '../approval/project-port.ts'
 import type { Db, Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
 import type { StoredEvent } from '../event/event.ts'
@@ -54,6 +55,7 @@ export interface DriverDeps {
   readonly registry: RunnerRegistry
   readonly launcher: Launcher
   readonly sandbox: SandboxService
+  readonly project: Pick<ProjectRepo, 'objectFolders'>
   readonly dataDir: string
   readonly replicaId: string
   readonly installationId: string
@@ -146,9 +148,11 @@ export class RunDriver {
         service,
         redactor,
       }),
-      readable: [],
+      readable: await this.#deps.project.objectFolders(workspace.projectRoot),
       writable: [folders.tmp, ...(isIsolated ? [home] : adapter.homeFolders.map((name) => join(home, name)))],
-      hidden: [operatorHome, this.#deps.dataDir],
+      // A home of `/` (services without a user's) is everything: only the data folder can be hidden then.
+      hidden: [this.#deps.dataDir, ...(operatorHome === '/' ? [] : [operatorHome])],
+      hide: (secret) => void redactor.add(secret),
       delta: (delta) => this.#deps.publishDelta(this.#row.id, this.#row.turn, delta),
     })
   }

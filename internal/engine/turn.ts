@@ -31,6 +31,7 @@ export interface TurnDeps {
   readonly writable: readonly string[]
   readonly hidden: readonly string[]
   delta(delta: Delta): void
+  hide(secret: string): void
 }
 
 /** Never throws: a bug in an adapter is a failed turn. */
@@ -68,6 +69,7 @@ export async function runTurn(deps: TurnDeps): Promise<TurnOutcome> {
         deadlines.touch()
         deps.delta(delta)
       },
+      hide: deps.hide,
       decide: (request) => Promise.resolve(decidePermission(config.permissionMode, request)),
     })
   } catch (error) {

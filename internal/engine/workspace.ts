@@ -7,6 +7,8 @@ import type { Sandbox, SandboxService } from '../sandbox/port.ts'
 
 export interface Workspace {
   readonly sandbox: Sandbox | null
+  /** Real path of the project itself. */
+  readonly projectRoot: string
   /** The view of the whole project root; the only place outside its own home that the agent may write. */
   readonly root: string
   /** Where the agent starts: the scope inside it. */
@@ -19,14 +21,16 @@ export async function openWorkspace(
   service: SandboxService,
 ): Promise<Workspace> {
   if (run.mode === 'in_place') {
-    return { sandbox: null, root: project.projectRoot, cwd: join(project.projectRoot, project.scope) }
+    const { projectRoot } = project
+    return { sandbox: null, projectRoot, root: projectRoot, cwd: join(projectRoot, project.scope) }
   }
   const sandbox = await service.create({
     key: `run:${run.id}:sandbox:${run.sandbox_generation}`,
     owner: `run:${run.id}`,
     projectRoot: project.projectRoot,
   })
-  return { sandbox, root: sandbox.mergedDir, cwd: await startFolder(sandbox.mergedDir, project.scope) }
+  const cwd = await startFolder(sandbox.mergedDir, project.scope)
+  return { sandbox, projectRoot: project.projectRoot, root: sandbox.mergedDir, cwd }
 }
 
 /** The scope may not exist yet: it is made in the sandbox, never in the project, and never through a link. */

@@ -138,6 +138,8 @@ export interface TurnRequest {
   /** Hands an event to the log. Waits when the log lags: stop reading the program's output meanwhile. */
   emit(event: NewEvent): Promise<void>
   delta(delta: Delta): void
+  /** Masks a secret that the adapter made for this turn in everything the log takes from now on. */
+  hide(secret: string): void
   /** The engine's gate for what the agent asks. */
   decide(request: PermissionRequest): Promise<PermissionDecision>
   /** Aborted when the turn must end: stop the agent, return `stopped`. */

@@ -151,6 +151,7 @@ export async function openTheatre(stage: Stage, scenario: string, maxRetries = 1
           more.onEvent?.(event.payload)
           return Promise.resolve()
         },
+        hide: () => undefined,
         delta: (delta) => void deltas.push(delta),
         decide: (request) => {
           asked.push(request)

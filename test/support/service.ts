@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { installOpencode } from '../../adapters/runners/opencode/install.ts'
-import { readScenario } from '../../cmd/scripted-model/scenario.ts'
+import { checkScenario, readScenario } from '../../cmd/scripted-model/scenario.ts'
 import { startScriptedModel } from '../../cmd/scripted-model/server.ts'
 
 const MAIN = fileURLToPath(new URL('../../cmd/agent-manager/main.ts', import.meta.url))
@@ -79,11 +79,17 @@ export interface World {
   cleanUp(): Promise<void>
 }
 
-/** Folders and a scripted model for one test file. */
-export async function makeWorld(scenario: string): Promise<World> {
+const scenarioFile = (name: string): string =>
+  fileURLToPath(new URL(`../../cmd/scripted-model/scenarios/${name}.json`, import.meta.url))
+
+/** Folders and a scripted model for one test file; the scenario is one of ours by name, or the test's own. */
+export async function makeWorld(scenario: string | object): Promise<World> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'agent-manager-e2e-')))
-  const file = fileURLToPath(new URL(`../../cmd/scripted-model/scenarios/${scenario}.json`, import.meta.url))
-  const model = await startScriptedModel({ scenario: readScenario(file), port: 0 })
+  const script =
+    typeof scenario === 'string'
+      ? readScenario(scenarioFile(scenario))
+      : checkScenario(scenario, 'of the test')
+  const model = await startScriptedModel({ scenario: script, port: 0 })
   const opencode = await installOpencode({ env: npmEnvironment() })
   const models = {
     m: { name: 'Scripted', tool_call: true, reasoning: true, limit: { context: 200_000, output: 8000 } },

@@ -87,6 +87,7 @@ async function runTurn(options: OpencodeAdapterOptions, request: TurnRequest): P
   if (!settings.ok)
     return failed(request, failureOf('agent_error', settings.message, { recovery: 'fix_input' }))
   const password = randomBytes(24).toString('base64url')
+  request.hide(password)
   for (const folder of HOME_FOLDERS) await mkdir(join(request.home, folder), { recursive: true, mode: 0o700 })
   const env = {
     ...request.env,
