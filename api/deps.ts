@@ -3,13 +3,16 @@
  * Every method throws AppError for the caller's mistakes (errors.ts lists the codes).
  */
 
-import type { DiffFile } from '../internal/approval/diff.ts'
+import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
+import type { HealthReport } from '../internal/health.ts'
 import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
-import type { NewProfile, Profile, ProfileSettings } from '../internal/profile/profile.ts'
-import type { Run, RunMode, RunStatus } from '../internal/run/run.ts'
-import type { Delta, RunnerCapabilities, RunnerType } from '../internal/runner/port.ts'
+import type { NewProfile, Profile } from '../internal/profile/profile.ts'
+import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
+import type { NewRun } from '../internal/run/run-service.ts'
+import type { Delta } from '../internal/runner/port.ts'
+import type { RunnerView } from '../internal/runner/registry.ts'
 import type { NewTask, Task } from '../internal/task/task.ts'
 
 export interface ProfileUseCases {
@@ -25,26 +28,6 @@ export interface ProfileUseCases {
 export interface TaskUseCases {
   create(task: NewTask): Promise<Task>
   get(id: string): Promise<Task>
-}
-
-export interface NewRun {
-  readonly taskId: string
-  /** At most one of the two; neither: everything is inline, lever or default. */
-  readonly profileId: string | null
-  readonly profileRef: { readonly profileKey: string; readonly defaults: NewProfile | null } | null
-  readonly tag: string | null
-  readonly runMode: RunMode | null
-  readonly inlineConfig: ProfileSettings
-  readonly force: boolean
-  readonly prompt: string | null
-  readonly idempotencyKey: string | null
-}
-
-export interface RunFilter {
-  readonly status: RunStatus | null
-  readonly taskId: string | null
-  readonly profileId: string | null
-  readonly tagPrefix: string | null
 }
 
 export interface RunUseCases {
@@ -89,63 +72,11 @@ export interface EventUseCases {
   }): { close(): void }
 }
 
-export interface RunDiff {
-  readonly runId: string
-  readonly digest: string
-  readonly content: string
-  readonly generatedAt: Date
-  readonly files: readonly DiffFile[]
-}
-
-export interface ApproveRequest {
-  readonly actor: string | null
-  readonly commitMessage: string | null
-  /** null: true in a git work tree, else false. */
-  readonly createCommit: boolean | null
-  /** null: the digest stored when the turn ended. */
-  readonly digest: string | null
-}
-
-export interface ApprovalResult {
-  readonly success: boolean
-  readonly filesApplied: number
-  readonly hunksApplied: number
-  readonly commitHash: string | null
-  readonly message: string
-}
-
 export interface ReviewUseCases {
   diff(runId: string): Promise<RunDiff>
   /** Throws STATE_DIFF_CHANGED, STATE_CONFLICT (extra.conflicts), STATE_PROJECT_DIRTY, STATE_TRANSITION_INVALID. */
   approve(runId: string, request: ApproveRequest): Promise<{ result: ApprovalResult; run: Run }>
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
-}
-
-export interface RunnerView {
-  readonly type: RunnerType
-  readonly available: boolean
-  readonly message: string
-  readonly version: string | null
-  readonly versionSupported: boolean
-  readonly containment: 'full' | 'process' | 'none'
-  readonly capabilities: RunnerCapabilities
-}
-
-export interface HealthReport {
-  readonly status: 'healthy' | 'degraded' | 'unhealthy'
-  readonly readiness: boolean
-  readonly dependencies: Readonly<
-    Record<
-      string,
-      {
-        readonly status: 'healthy' | 'degraded' | 'unhealthy'
-        readonly message: string
-        readonly latencyMs: number | null
-      }
-    >
-  >
-  readonly activeRuns: number
-  readonly pendingRuns: number
 }
 
 export interface ApiDeps {

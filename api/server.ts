@@ -16,6 +16,7 @@ import { addErrorHandler, sendProblem } from './plugins/errors.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
+import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
@@ -34,6 +35,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addBodyParsers(app)
   addErrorHandler(app, deps)
   addRequestBasics(app)
+  addSameOrigin(app)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
   await addWebSocket(app, deps)

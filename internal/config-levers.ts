@@ -1,4 +1,7 @@
-/** The levers that exist in this build, each with its bounds. Every one is enforced somewhere. */
+/**
+ * The levers of this build, each with its bounds. Every one is enforced somewhere, but for the paths of the two
+ * CLIs whose adapters are not built yet: they are taken so that an operator's settings need not change.
+ */
 import { delimiter } from 'node:path'
 import { z } from 'zod'
 import { parseDuration } from './duration.ts'

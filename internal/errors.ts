@@ -30,6 +30,8 @@ export const ERRORS = {
   VALIDATION_FIELD: kind(400, 'A field is not acceptable', 'fix_input'),
   VALIDATION_UNKNOWN_FIELD: kind(400, 'The request names a field that does not exist', 'fix_input'),
   VALIDATION_CONFLICT: kind(400, 'Two fields contradict each other', 'fix_input'),
+  POLICY_HOST_DENIED: kind(403, 'The Host is not this service', 'fix_input'),
+  POLICY_ORIGIN_DENIED: kind(403, 'The origin may not call this service', 'escalate'),
   POLICY_SANDBOX_REQUIRED: kind(403, 'This may only run in a sandbox', 'escalate'),
   NOT_FOUND_ROUTE: kind(404, 'No such route', 'fix_input'),
   NOT_FOUND_PROFILE: kind(404, 'No such profile', 'fix_input'),

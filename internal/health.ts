@@ -38,8 +38,8 @@ export async function reportHealth(deps: HealthDeps): Promise<HealthReport> {
   const [database, sandbox, runners, counts] = await Promise.all([
     measured(() => checkDatabase(deps)),
     measured(() => checkSandbox(deps.sandbox)),
-    checkRunners(deps.registry),
-    countByStatus(deps.db).catch(() => ({ active: 0, pending: 0 })), // the database's own line says why
+    bounded(checkRunners(deps.registry), {}),
+    bounded(countByStatus(deps.db), { active: 0, pending: 0 }), // the database's own line says why
   ])
   const claimLoop: Dependency = deps.isClaiming()
     ? { status: 'healthy', message: 'claims runs', latencyMs: null }
@@ -85,6 +85,21 @@ async function checkRunners(registry: RunnerRegistry): Promise<Record<string, De
       { status: view.available ? 'healthy' : 'degraded', message: view.message, latencyMs: null },
     ]),
   )
+}
+
+/** The answer, or the fallback when there is none in time. */
+async function bounded<T>(answer: Promise<T>, fallback: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(fallback), PROBE_MS)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } catch {
+    return fallback // what stands behind it has a line of its own in the report
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function measured(check: () => Promise<Omit<Dependency, 'latencyMs'>>): Promise<Dependency> {

@@ -82,6 +82,7 @@ async function stop(
   exited: Promise<ExitStatus>,
   graceMs: number,
 ): Promise<ExitStatus> {
+  if (process.platform !== 'linux') return stopGroup(pid, exited, graceMs)
   let gone = false
   void exited.then(() => {
     gone = true
@@ -97,4 +98,22 @@ async function stop(
   const left = await endProcesses(collect, graceMs, (ref) => command.wrapped && ref.pid === pid)
   if (left.length > 0) throw new Error(`processes ${left.map((ref) => ref.pid).join(', ')} do not end`)
   return exited
+}
+
+/** Where /proc cannot tell the descendants, the process group is all there is to signal. */
+async function stopGroup(pid: number, exited: Promise<ExitStatus>, graceMs: number): Promise<ExitStatus> {
+  signalGroup(pid, 'SIGTERM')
+  const killing = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs)
+  const status = await exited
+  clearTimeout(killing)
+  signalGroup(pid, 'SIGKILL') // what the outermost process left behind
+  return status
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // ESRCH: the whole group is gone, which is what was wanted
+  }
 }

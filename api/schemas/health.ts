@@ -1,6 +1,6 @@
 /** Health on the wire: plain for probes, in the original's proto form under /api/v1. */
 import { z } from 'zod'
-import type { HealthReport } from '../deps.ts'
+import type { HealthReport } from '../../internal/health.ts'
 import { HEALTH_STATUS, HEALTH_STATUSES, protoEnumOut, protoName } from '../dialect/enums.ts'
 import { timeOut } from './common.ts'
 

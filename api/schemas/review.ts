@@ -1,7 +1,6 @@
 /** Diffs and decisions on the wire. */
 import { z } from 'zod'
-import type { DiffFile } from '../../internal/approval/diff.ts'
-import type { ApprovalResult, RunDiff } from '../deps.ts'
+import type { ApprovalResult, RunDiff, ShownFile } from '../../internal/approval/approval-service.ts'
 import { flagIn, longTextIn, textIn } from '../dialect/fields.ts'
 import { MAX_TEXT_BYTES } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
@@ -67,14 +66,14 @@ export const diffAnswer = z.strictObject({
     .meta({ id: 'RunDiff', description: 'What the run would change in the project.' }),
 })
 
-const fileView = (file: DiffFile): z.output<typeof fileOut> => ({
+const fileView = (file: ShownFile): z.output<typeof fileOut> => ({
   path: file.path,
   old_path: file.oldPath,
   change_type: file.changeType,
   additions: file.additions,
   deletions: file.deletions,
   is_binary: file.isBinary,
-  redacted: false,
+  redacted: file.redacted,
   old_mode: file.oldMode,
   new_mode: file.newMode,
   hunks: file.hunks.map((hunk) => ({

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { AppError } from '../../internal/errors.ts'
 import type { PageRequest } from '../../internal/page.ts'
-import type { NewRun, RunFilter } from '../deps.ts'
+import type { RunFilter } from '../../internal/run/run.ts'
+import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
 import { flagIn, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.ts'
@@ -61,10 +62,10 @@ export const createRunBody = z.strictObject({
 export const createRunQuery = z.strictObject(NOT_YET.createRunQuery)
 
 export const createRunHeaders = z.looseObject({
-  'idempotency-key': keyIn
-    .min(1)
-    .optional()
-    .meta({ description: 'The same key with the same body answers with the run it made first (24 h).' }),
+  'idempotency-key': keyIn.min(1).optional().meta({
+    description:
+      'The same key with the same body answers with the run it made first, for as long as that run exists.',
+  }),
 })
 
 /** Throws NOT_FOUND_* for what cannot be an id, VALIDATION_CONFLICT for two profiles or two keys. */

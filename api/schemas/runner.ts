@@ -1,7 +1,7 @@
 /** Runners on the wire. */
 import { z } from 'zod'
 import { PERMISSION_MODES, type RunnerCapabilities } from '../../internal/runner/port.ts'
-import type { RunnerView } from '../deps.ts'
+import type { RunnerView } from '../../internal/runner/registry.ts'
 import { protoEnumOut, protoName, RUNNER_TYPE } from '../dialect/enums.ts'
 
 /** Our names of the capabilities that are yes or no. */

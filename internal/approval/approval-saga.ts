@@ -4,9 +4,10 @@
  *
  *   intended  the reviewed digest; nothing has happened
  *   planned   the diff is still the reviewed one, and what will be committed is known
- *   landed    the sandbox service put the files into the project
- *   committed the commit object exists; its hash is ours to publish
- *   done      HEAD holds it, the run says so
+ *   landed    the sandbox service put the files into the project; once the commit object exists, its hash is
+ *             here too, before the branch moves to it
+ *   committed HEAD holds the commit, or the row says why it could not be made
+ *   done      the run says so
  *
  * Every outside step may be repeated: an approved sandbox answers ok, the same plan writes the same tree,
  * publishing a commit that HEAD already holds is ok.
@@ -63,9 +64,9 @@ interface Landing {
  * neighbour's error when it may go through later (the row stays open and is taken up again)
  */
 export async function carryOut(deps: SagaDeps, start: ApprovalRow, run: Run): Promise<ApprovalRow> {
-  const landing = await prepare(deps, start, run)
   let row = start
   try {
+    const landing = await prepare(deps, start, run)
     if (row.state === 'intended') row = await plan(deps, row, landing)
     if (row.state === 'planned') row = await land(deps, row, landing)
     if (row.state === 'landed') row = await commit(deps, row, landing)
@@ -139,37 +140,57 @@ async function land(deps: SagaDeps, row: ApprovalRow, landing: Landing): Promise
 
 async function commit(deps: SagaDeps, row: ApprovalRow, landing: Landing): Promise<ApprovalRow> {
   if (row.plan === null) return step(deps, row, { state: 'committed' })
-  const outcome = await commitLanded(deps, row, CommitPlanSchema.parse(JSON.parse(row.plan)), landing)
-  if ('hash' in outcome) return step(deps, row, { state: 'committed', commit_hash: outcome.hash })
-  // What landed stays: the approval went through, and says plainly that the commit did not.
-  return step(deps, row, {
-    state: 'committed',
-    error: `The changes are in the project but not committed: ${outcome.error}`,
-  })
+  try {
+    return await commitLanded(deps, row, CommitPlanSchema.parse(JSON.parse(row.plan)), landing)
+  } catch (error) {
+    if (!(error instanceof CommitFailure)) throw error
+    // What landed stays: the approval went through, and says plainly that the commit did not.
+    deps.log.error({ run_id: row.run_id, error: error.message }, 'commit failed')
+    const why = `The changes are in the project but not committed: ${error.message}`
+    return step(deps, error.row, { state: 'committed', commit_hash: null, error: why })
+  }
 }
 
+/** The commit cannot be made; `row` is the saga as it stands. */
+class CommitFailure extends Error {
+  readonly row: ApprovalRow
+  constructor(row: ApprovalRow, cause: unknown) {
+    super(messageOf(cause), { cause })
+    this.row = row
+  }
+}
+
+/** The hash is written down before the branch moves to it, so a crash in between publishes the same commit. */
 async function commitLanded(
   deps: SagaDeps,
-  row: ApprovalRow,
+  start: ApprovalRow,
   first: CommitPlan,
   landing: Landing,
-): Promise<{ hash: string } | { error: string }> {
+): Promise<ApprovalRow> {
+  let row = start
   let commitPlan = first
-  try {
-    for (let round = 0; round < COMMIT_ROUNDS; round += 1) {
-      const hash = await deps.project.write(commitRequest(row, landing), commitPlan)
-      if ((await deps.project.publish(landing, commitPlan, hash)) === 'ok') return { hash }
-      // Somebody committed meanwhile: the files have landed, so they go on top of the new HEAD as a patch.
-      const { projectRoot, paths, diff } = landing
-      const again = await deps.project.plan({ projectRoot, paths, patch: diff.content })
-      if (!again.ok) return { error: again.message }
-      commitPlan = again.plan
+  const project = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      throw new CommitFailure(row, error)
     }
-    return { error: 'HEAD keeps moving.' }
-  } catch (error) {
-    deps.log.error({ run_id: row.run_id, error: messageOf(error) }, 'commit failed')
-    return { error: messageOf(error) }
   }
+  for (let round = 0; round < COMMIT_ROUNDS; round += 1) {
+    const hash =
+      row.commit_hash ?? (await project(() => deps.project.write(commitRequest(row, landing), commitPlan)))
+    if (row.commit_hash === null) row = await step(deps, row, { state: 'landed', commit_hash: hash })
+    if ((await project(() => deps.project.publish(landing, commitPlan, hash))) === 'ok') {
+      return step(deps, row, { state: 'committed' })
+    }
+    // Somebody committed meanwhile: the files have landed, so they go on top of the new HEAD as a patch.
+    const { projectRoot, paths, diff } = landing
+    const again = await project(() => deps.project.plan({ projectRoot, paths, patch: diff.content }))
+    if (!again.ok) throw new CommitFailure(row, again.message)
+    commitPlan = again.plan
+    row = await step(deps, row, { state: 'landed', commit_hash: null, plan: JSON.stringify(commitPlan) })
+  }
+  throw new CommitFailure(row, 'HEAD keeps moving.')
 }
 
 const commitRequest = (row: ApprovalRow, landing: Landing) => ({

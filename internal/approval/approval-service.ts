@@ -2,6 +2,7 @@
 import { v7 as uuid } from 'uuid'
 import { AppError, messageOf } from '../errors.ts'
 import { append } from '../event/event-store.ts'
+import type { Redactor } from '../event/redactor.ts'
 import { storableText, toStorable } from '../event/storable.ts'
 import { isFinal, type Run } from '../run/run.ts'
 import { ended } from '../run/run-queue.ts'
@@ -21,12 +22,15 @@ import { commitMessage } from './commit-message.ts'
 import { type DiffFile, parseUnifiedDiff } from './diff.ts'
 import { sha256 } from './diff-capture.ts'
 
+/** A file as it is shown: `redacted` where a known secret in it was masked. */
+export type ShownFile = DiffFile & { readonly redacted: boolean }
+
 export interface RunDiff {
   readonly runId: string
   readonly digest: string
   readonly content: string
   readonly generatedAt: Date
-  readonly files: readonly DiffFile[]
+  readonly files: readonly ShownFile[]
 }
 
 export interface ApproveRequest {
@@ -75,12 +79,14 @@ export class ReviewService {
     }
     const stored = await findDiff(this.#deps.db, runId, run.diff.digest)
     if (!stored) throw new Error(`the diff of run ${runId} is missing`)
+    // Shown without known secrets; what is approved and applied are the sandbox's own bytes.
+    const { redactor } = this.#deps
     return {
       runId,
       digest: stored.digest,
-      content: stored.content,
+      content: redactor.redact(stored.content),
       generatedAt: stored.createdAt,
-      files: parseUnifiedDiff(stored.content, sha256),
+      files: parseUnifiedDiff(stored.content, sha256).map((file) => masked(file, redactor)),
     }
   }
 
@@ -258,3 +264,12 @@ const resultOf = (row: ApprovalRow, run: Run): ApprovalResult => ({
   message:
     row.error ?? (row.commit_hash === null ? 'applied' : `applied and committed as ${row.commit_hash}`),
 })
+
+function masked(file: DiffFile, redactor: Redactor): ShownFile {
+  const hunks = file.hunks.map((hunk) => ({
+    ...hunk,
+    lines: hunk.lines.map((line) => redactor.redact(line)),
+  }))
+  const redacted = hunks.some((hunk, at) => hunk.lines.some((line, n) => line !== file.hunks[at]?.lines[n]))
+  return { ...file, hunks, redacted }
+}

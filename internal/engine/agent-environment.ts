@@ -3,6 +3,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { Redactor } from '../event/redactor.ts'
 import type { RunConfig } from '../run/run.ts'
+import { isWithheld } from '../run/withheld-env.ts'
 
 export interface RunFolders {
   /** Holds home and tmp; removed with the run's sandbox. */
@@ -41,9 +42,6 @@ export function agentPath(servicePath: string | undefined): string {
   return parts.length > 0 ? parts.join(delimiter) : '/usr/local/bin:/usr/bin:/bin'
 }
 
-/** Never part of an agent's environment, whatever a profile lists. */
-const NEVER = /^(DATABASE_|POSTGRES_|PG|AGENT_MANAGER_|WORKSPACE_SANDBOX_|NODE_OPTIONS$|LD_|GIT_|npm_)/
-
 /** Names that hold secrets by their look; their values are masked in everything that is stored. */
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i
 
@@ -58,7 +56,7 @@ export function agentEnvironment(request: {
   const { config, service } = request
   const passed = config.env.flatMap((name) => {
     const value = service[name]
-    if (value === undefined || NEVER.test(name)) return []
+    if (value === undefined || isWithheld(name)) return []
     if (SECRET_NAME.test(name)) request.redactor.add(value)
     return [[name, value] as const]
   })

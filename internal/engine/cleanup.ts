@@ -1,5 +1,5 @@
 /** Removes what finished runs leave behind: sandboxes, homes. Idempotent; what fails is tried again. */
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../db/tables.ts'
@@ -28,3 +28,21 @@ export async function cleanUp(deps: CleanupDeps): Promise<void> {
     }
   }
 }
+
+/** At the start: homes whose run has ended and whose cleanup was cut. */
+export async function sweepRunFolders(deps: CleanupDeps): Promise<void> {
+  const folder = join(deps.dataDir, 'runs')
+  const names = await readdir(folder).catch(() => []) // none was made yet
+  const ids = names.filter((name) => UUID.test(name))
+  if (ids.length === 0) return
+  const kept = await deps.db
+    .selectFrom('runs')
+    .select('id')
+    .where('id', 'in', ids)
+    .where('ended_at', 'is', null)
+    .execute()
+  const keep = new Set(kept.map((row) => row.id))
+  for (const id of ids) if (!keep.has(id)) await rm(join(folder, id), { recursive: true, force: true })
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

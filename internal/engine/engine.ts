@@ -9,8 +9,9 @@ import { toStorable } from '../event/storable.ts'
 import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import { RunAbort } from './abort.ts'
-import { cleanUp } from './cleanup.ts'
+import { cleanUp, sweepRunFolders } from './cleanup.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
+import { endOrphans } from './orphans.ts'
 import { reapExpired } from './reaper.ts'
 import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
 import { type DriverDeps, RunDriver } from './run-driver.ts'
@@ -52,7 +53,11 @@ export class Engine {
 
   async start(): Promise<void> {
     const dead = await expireDeadReplicas(this.#deps.db, this.#deps.replica)
-    if (dead > 0) this.#deps.log.warn({ replicas: dead }, 'found replicas that died here')
+    if (dead.length > 0) {
+      this.#deps.log.warn({ replicas: dead.length }, 'found replicas that died here')
+      await endOrphans(this.#deps.installationId, dead, this.#deps.log)
+    }
+    await sweepRunFolders(this.#deps)
     this.#leases.start()
     this.#timer = setInterval(() => this.#tick(), POLL_MS)
     this.#tick()

@@ -10,6 +10,9 @@ import type { Logger } from '../log.ts'
 import { renewLeases } from '../run/run-queue.ts'
 import type { RunAbort } from './abort.ts'
 
+/** The part of a lease that its holder relies on; the rest is for ending agents. */
+const TRUST = 0.75
+
 export interface Held {
   readonly attempt: number
   readonly abort: RunAbort
@@ -20,6 +23,7 @@ export class LeaseKeeper {
   readonly #held = new Map<string, Held>()
   #trustedUntil = 0
   #timer: NodeJS.Timeout | null = null
+  #trustTimer: NodeJS.Timeout | null = null
   #beating = false
 
   constructor(deps: { db: Kysely<Tables>; log: Logger; replicaId: string; ttlMs: number }) {
@@ -32,12 +36,13 @@ export class LeaseKeeper {
 
   stop(): void {
     if (this.#timer) clearInterval(this.#timer)
+    if (this.#trustTimer) clearTimeout(this.#trustTimer)
     this.#timer = null
   }
 
   /** A run was just claimed; `claimedAt` is the monotonic time before the claim was sent. */
   hold(runId: string, held: Held, claimedAt: number): void {
-    if (this.#held.size === 0) this.#trustedUntil = claimedAt + this.#trustMs
+    if (this.#held.size === 0) this.#trustFrom(claimedAt)
     this.#held.set(runId, held)
   }
 
@@ -49,19 +54,21 @@ export class LeaseKeeper {
     return performance.now() < this.#trustedUntil
   }
 
-  get #trustMs(): number {
-    return this.#deps.ttlMs * 0.75
+  /** Trust ends at its time, not at the next beat: the agents must be gone before the lease is. */
+  #trustFrom(startedAt: number): void {
+    this.#trustedUntil = startedAt + this.#deps.ttlMs * TRUST
+    if (this.#trustTimer) clearTimeout(this.#trustTimer)
+    this.#trustTimer = setTimeout(() => this.#loseAll(), this.#trustedUntil - performance.now())
   }
 
   async #beat(): Promise<void> {
-    if (this.#held.size > 0 && !this.isTrusted()) this.#loseAll()
     if (this.#beating || this.#held.size === 0) return
     this.#beating = true
     const startedAt = performance.now()
     const asked = new Map(this.#held)
     try {
       const renewed = await renewLeases(this.#deps.db, { ...this.#deps, ids: [...asked.keys()] })
-      this.#trustedUntil = startedAt + this.#trustMs
+      this.#trustFrom(startedAt)
       this.#judge(asked, renewed)
     } catch (error) {
       this.#deps.log.warn({ error: messageOf(error) }, 'heartbeat failed') // the next beat tries again
@@ -84,6 +91,7 @@ export class LeaseKeeper {
   }
 
   #loseAll(): void {
+    if (this.#held.size === 0) return
     this.#deps.log.error({ runs: this.#held.size }, 'leases no longer trusted')
     for (const held of this.#held.values()) held.abort.abort('lost')
   }

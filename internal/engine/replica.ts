@@ -7,6 +7,9 @@ import { hostname } from 'node:os'
 import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Tables } from '../db/tables.ts'
+import { isAlive, readProcess } from '../process/proc.ts'
+
+const UNKNOWN = 'unknown'
 
 export interface ReplicaIdentity {
   readonly id: string
@@ -22,7 +25,7 @@ export async function identifyReplica(pid: number): Promise<ReplicaIdentity> {
     host: await hostId(),
     bootId: await bootId(),
     pid,
-    pidStarted: (await startTime(pid)) ?? 'unknown',
+    pidStarted: readProcess(pid)?.startTime ?? UNKNOWN,
   }
 }
 
@@ -46,9 +49,13 @@ export async function retireReplica(db: Kysely<Tables>, id: string): Promise<voi
 /**
  * Ends the leases of replicas of this machine that are proven dead, so that the reaper takes their runs and
  * approvals at once.
- * @returns how many replicas were found dead
+ * @returns the ids of the replicas that were found dead
  */
-export async function expireDeadReplicas(db: Kysely<Tables>, self: ReplicaIdentity): Promise<number> {
+export async function expireDeadReplicas(
+  db: Kysely<Tables>,
+  self: ReplicaIdentity,
+): Promise<readonly string[]> {
+  if (self.pidStarted === UNKNOWN) return [] // no /proc to judge by: their leases run out
   const others = await db
     .selectFrom('replicas')
     .selectAll()
@@ -58,17 +65,17 @@ export async function expireDeadReplicas(db: Kysely<Tables>, self: ReplicaIdenti
     .execute()
   const dead: string[] = []
   for (const other of others) {
-    const isAlive = other.boot_id === self.bootId && (await startTime(other.pid)) === other.pid_started
-    if (!isAlive) dead.push(other.id)
+    const lives = other.boot_id === self.bootId && isAlive({ pid: other.pid, startTime: other.pid_started })
+    if (!lives) dead.push(other.id)
   }
-  if (dead.length === 0) return 0
+  if (dead.length === 0) return []
   await db.transaction().execute(async (tx) => {
     const over = { lease_expires_at: sql<Date>`now() - interval '1 second'` }
     await tx.updateTable('runs').set(over).where('lease_owner', 'in', dead).execute()
     await tx.updateTable('approvals').set(over).where('lease_owner', 'in', dead).execute()
     await tx.updateTable('replicas').set({ stopped_at: sql<Date>`now()` }).where('id', 'in', dead).execute()
   })
-  return dead.length
+  return dead
 }
 
 /** Two containers may share a host name: the machine id tells them apart where there is one. */
@@ -79,12 +86,3 @@ async function hostId(): Promise<string> {
 
 const bootId = async (): Promise<string> =>
   (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => 'unknown')).trim()
-
-/** Kernel start time of a living process in ticks since boot; null: no such process, or a zombie. */
-async function startTime(pid: number): Promise<string | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null)
-  if (stat === null) return null
-  // The name in parentheses may hold spaces and parentheses: what follows the last one is fixed.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
-}

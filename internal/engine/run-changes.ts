@@ -1,6 +1,8 @@
 /** What a driven run's row and log get at each step: values only, so that the driver reads as a story. */
 import { AppError, messageOf } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
+import type { Redactor } from '../event/redactor.ts'
+import { storableText } from '../event/storable.ts'
 import { type DiffSummary, PHASE_PERCENT, type RunPhase } from '../run/run.ts'
 import { type ClaimedRow, ended, UNLEASED } from '../run/run-queue.ts'
 import type { Failure, TurnOutcome } from '../runner/port.ts'
@@ -47,6 +49,24 @@ export const diffPatch = (diff: DiffSummary | null) =>
     diff_additions: diff.additions,
     diff_deletions: diff.deletions,
   }
+
+/** What the program said about itself, without known secrets: it goes into the run's row and its answers. */
+export function maskOutcome(outcome: TurnOutcome, redactor: Redactor): TurnOutcome {
+  switch (outcome.kind) {
+    case 'completed':
+      return { ...outcome, summary: storableText(outcome.summary, redactor) }
+    case 'failed':
+      return { ...outcome, failure: maskFailure(outcome.failure, redactor) }
+    case 'stopped':
+      return outcome
+  }
+}
+
+export const maskFailure = (failure: Failure, redactor: Redactor): Failure => ({
+  ...failure,
+  message: storableText(failure.message, redactor),
+  stderrTail: failure.stderrTail && storableText(failure.stderrTail, redactor),
+})
 
 /** Usage adds up over the turns of a run. */
 export function outcomePatch(row: ClaimedRow, outcome: TurnOutcome) {

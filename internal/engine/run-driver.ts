@@ -36,6 +36,8 @@ import {
   failed,
   failureFrom,
   handBackPatch,
+  maskFailure,
+  maskOutcome,
   outcomePatch,
   progressEvent,
   sandboxEvent,
@@ -45,7 +47,7 @@ import {
 import { deliverInput, queuedInput, recordSandbox, requeueInputs } from './run-work-store.ts'
 import type { RunWriter } from './run-writer.ts'
 import { runTurn } from './turn.ts'
-import { endOfTurn } from './turn-end.ts'
+import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
 export interface DriverDeps {
@@ -89,7 +91,7 @@ export class RunDriver {
   async drive(): Promise<void> {
     try {
       const workspace = await this.#openWorkspace()
-      const outcome = await this.#execute(workspace)
+      const outcome = maskOutcome(await this.#execute(workspace), this.#deps.redactor)
       if (this.#abort.reason === 'drain' && outcome.kind !== 'completed') return await this.#handBack()
       await this.#finish(outcome, workspace)
     } catch (error) {
@@ -289,6 +291,14 @@ export class RunDriver {
 
   /** The service goes away: the run starts over elsewhere, in a fresh sandbox, without counting as a failure. */
   async #handBack(): Promise<void> {
+    if (this.#row.mode === 'in_place') {
+      // What it wrote into the project cannot be told from what it did not get to: nobody runs it again unasked.
+      const failure = failureOf(
+        'lease_lost',
+        'The service was stopped during this in-place run; look at the project.',
+      )
+      return this.#end(failed(failure))
+    }
     await this.#writer.change({
       from: ['starting', 'running'],
       patch: handBackPatch(this.#row, { counts: false, hasSandbox: this.#hasSandbox }),
@@ -305,12 +315,21 @@ export class RunDriver {
     if (this.#writer.isLost) return
     const aborted = this.#abort.reason
     if (aborted === 'drain') return this.#handBack()
-    const end = aborted === 'stop' ? stopped : failed(failureFrom(error))
+    const end = aborted === 'stop' ? stopped : failed(maskFailure(failureFrom(error), this.#deps.redactor))
+    await this.#end(end)
+  }
+
+  async #end(end: TurnEnd): Promise<void> {
     await this.#writer.change({
       from: ['starting', 'running'],
       patch: endPatch(end),
       events: [statusEvent(this.#status, end.status, end.reason)],
     })
+    if (this.#row.mode === 'in_place') await this.#removeFolders()
+  }
+
+  async #removeFolders(): Promise<void> {
+    await rm(join(this.#deps.dataDir, 'runs', this.#row.id), { recursive: true, force: true })
   }
 
   async #phase(phase: RunPhase): Promise<void> {

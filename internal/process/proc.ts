@@ -63,8 +63,14 @@ export function descendantsOf(rootPid: number, rows: readonly ProcessRow[]): Pro
 
 /** The processes that were started with `name=value` in their environment, whatever became of their parents. */
 export function withEnvironment(name: string, value: string, rows: readonly ProcessRow[]): ProcessRow[] {
-  const wanted = `${name}=${value}`
-  return rows.filter((row) => (readProc(row.pid, 'environ') ?? '').split('\0').includes(wanted))
+  return rows.filter((row) => environmentOf(row.pid, name) === value)
+}
+
+/** The value of a name in the environment that a process was started with; null: not there, or not ours to read. */
+export function environmentOf(pid: number, name: string): string | null {
+  const prefix = `${name}=`
+  const entry = (readProc(pid, 'environ') ?? '').split('\0').find((each) => each.startsWith(prefix))
+  return entry?.slice(prefix.length) ?? null
 }
 
 /** Sends a signal to this very process; false when it is gone or not ours. */

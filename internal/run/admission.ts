@@ -6,6 +6,7 @@ import type { Containment } from '../launcher/port.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
 import type { SandboxService } from '../sandbox/port.ts'
 import type { RunConfig, RunMode } from './run.ts'
+import { isWithheld } from './withheld-env.ts'
 
 export interface AdmissionDeps {
   readonly registry: RunnerRegistry
@@ -27,8 +28,17 @@ export async function admit(
       'run_mode in_place is switched off here (AGENT_MANAGER_SAFETY_ALLOW_IN_PLACE_OVERRIDE): leave it out.',
     )
   }
+  refuseWithheld(request.config.env)
   await admitRunner(request.config, deps)
   if (request.mode === 'sandboxed') await admitSandbox(request.projectRoot, deps)
+}
+
+/** A name that would be left out in silence is refused in words. */
+function refuseWithheld(names: readonly string[]): void {
+  const name = names.find(isWithheld)
+  if (name === undefined) return
+  const message = `env: ${name} is never passed to an agent (the service's own settings and what changes how programs load): take it out.`
+  throw new AppError('VALIDATION_FIELD', message, { faults: [{ field: 'env', rule: 'withheld', message }] })
 }
 
 async function admitRunner(config: RunConfig, deps: AdmissionDeps): Promise<void> {

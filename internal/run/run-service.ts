@@ -16,10 +16,11 @@ import { resolveScope } from '../project-root.ts'
 import { renderPrompt, type Task } from '../task/task.ts'
 import type { TaskService } from '../task/task-service.ts'
 import { type AdmissionDeps, admit } from './admission.ts'
+import { configEvent } from './config-event.ts'
 import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
-import { isFinal, type Run, type RunMode, type RunStatus } from './run.ts'
+import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
 import { ended } from './run-queue.ts'
-import { findRun, findRunByKey, insertRun, listRuns, type RunFilter, requestStop } from './run-store.ts'
+import { findRun, findRunByKey, insertRun, listRuns, requestStop } from './run-store.ts'
 
 export interface NewRun {
   readonly taskId: string
@@ -95,10 +96,7 @@ export class RunService {
         inputId: uuid(),
         prompt,
       },
-      [
-        { payload: { config: { resolved: config, sources, resume_mode: null } }, synthetic: true },
-        statusEvent(null, 'pending', null),
-      ],
+      [configEvent(config, sources), statusEvent(null, 'pending', null)],
     )
     if (!events) {
       const winner = await this.#replay(request.idempotencyKey, digest)

@@ -2,7 +2,7 @@
 import { type SqlBool, sql } from 'kysely'
 import type { Db } from '../db/tables.ts'
 import type { Page, PageRequest } from '../page.ts'
-import type { ConfigSources, Run, RunConfig, RunMode, RunStatus } from './run.ts'
+import type { ConfigSources, Run, RunConfig, RunFilter, RunMode } from './run.ts'
 import { toRun } from './run-row.ts'
 
 export interface RunInsert {
@@ -64,13 +64,6 @@ export async function findRun(db: Db, id: string): Promise<Run | null> {
 export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; requestDigest: string } | null> {
   const row = await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()
   return row ? { run: toRun(row), requestDigest: row.request_digest } : null
-}
-
-export interface RunFilter {
-  readonly status: RunStatus | null
-  readonly taskId: string | null
-  readonly profileId: string | null
-  readonly tagPrefix: string | null
 }
 
 /** Counting stops here; beyond it the total is what the planner believes. */

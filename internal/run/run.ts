@@ -161,6 +161,14 @@ export interface Run {
   readonly lastHeartbeat: Date | null
 }
 
+/** Which runs a list shows; null lets all through. */
+export interface RunFilter {
+  readonly status: RunStatus | null
+  readonly taskId: string | null
+  readonly profileId: string | null
+  readonly tagPrefix: string | null
+}
+
 /** How a turn that ran to its end leaves the run. */
 export function afterTurn(facts: { mode: RunMode; changed: boolean }): {
   status: 'needs_review' | 'complete'

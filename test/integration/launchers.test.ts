@@ -264,7 +264,7 @@ describe.runIf(launchers.has('bubblewrap'))('bubblewrap', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()
     const port = typeof address === 'object' ? address!.port : 0
-    const script = `${process.execPath} -e "fetch('http://127.0.0.1:${port}').then(r => r.text()).then(console.log, () => console.log('refused'))"`
+    const script = `'${process.execPath}' -e "fetch('http://127.0.0.1:${port}').then(r => r.text()).then(console.log, () => console.log('refused'))"`
 
     const allowed = await outputOf(bubblewrap, script)
     const denied = await outputOf(bubblewrap, script, { network: 'deny' })

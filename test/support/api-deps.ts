@@ -2,7 +2,7 @@
  * Small use cases for tests of the HTTP boundary: plain values that remember what they were asked. The boundary
  * knows nothing else of the product, so its tests need nothing else.
  */
-import type { ApiDeps, NewRun, RunFilter, RunnerView } from '../../api/deps.ts'
+import type { ApiDeps } from '../../api/deps.ts'
 import { AppError } from '../../internal/errors.ts'
 import {
   EVENT_TYPE_OF,
@@ -13,7 +13,9 @@ import {
 import { createLogger } from '../../internal/log.ts'
 import type { PageRequest } from '../../internal/page.ts'
 import type { NewProfile, Profile } from '../../internal/profile/profile.ts'
-import type { Run } from '../../internal/run/run.ts'
+import type { Run, RunFilter } from '../../internal/run/run.ts'
+import type { NewRun } from '../../internal/run/run-service.ts'
+import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask, Task } from '../../internal/task/task.ts'
 
 export const RUN_ID = '01930000-0000-7000-8000-000000000001'
@@ -329,6 +331,7 @@ const reviewUseCases = (asked: Asked): ApiDeps['review'] => ({
         additions: 1,
         deletions: 0,
         isBinary: false,
+        redacted: false,
         oldMode: '100644',
         newMode: '100644',
         hunks: [
