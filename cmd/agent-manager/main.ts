@@ -12,6 +12,7 @@ import { identifyReplica, registerReplica, retireReplica } from '../../internal/
 import { messageOf } from '../../internal/errors.ts'
 import { createLogger, type Logger } from '../../internal/log.ts'
 import { watchParent } from '../../internal/parent-watch.ts'
+import { crashLoudly } from './crash.ts'
 import { startDatabase } from './database.ts'
 import { EXIT, StartError } from './exit.ts'
 import { packageVersion } from './package-version.ts'
@@ -120,6 +121,7 @@ async function main(): Promise<void> {
     log = createLogger(config.levers.SERVER_LOG_LEVEL)
     await start(config, log, undo)
   })
+  crashLoudly(() => log)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal))
   if (process.env['npm_lifecycle_event']) watchParent(() => stop('parent gone'))
   try {

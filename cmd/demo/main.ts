@@ -12,6 +12,7 @@ import { installOpencode } from '../../adapters/runners/opencode/install.ts'
 import { type Child, startChild } from './child.ts'
 import { ApiClient, type Json, member, text } from './client.ts'
 import { chooseModel, type DemoModel } from './model.ts'
+import { npmEnvironment } from './npm-environment.ts'
 import { heading, isTurnEnd, say, sentence, showBlock, showDiff, showEvent } from './picture.ts'
 import { type DemoProject, makeProject } from './project.ts'
 
@@ -37,7 +38,7 @@ async function demo(undo: Undo[]): Promise<void> {
   const project = await makeProject(join(base, 'project'), servicePath())
   say('project', project.folder)
   say('agent', 'opencode (installed on first use)')
-  const opencode = await installOpencode({ env: npmEnvironment() })
+  const opencode = await installOpencode({ env: npmEnvironment(process.env) })
   const service = await startService(join(base, 'data'), opencode, model)
   undo.push(() => service.stop())
   say('service', service.url)
@@ -107,6 +108,8 @@ function startService(dataDir: string, opencode: string, model: DemoModel): Prom
     AGENT_MANAGER_DATA_DIR: dataDir,
     AGENT_MANAGER_RUNNERS_OPENCODE_PATH: opencode,
     AGENT_MANAGER_SERVER_LOG_LEVEL: 'warn',
+    // It watches its parent then: a killed demo leaves no service behind.
+    npm_lifecycle_event: 'demo',
     ...model.env,
   })
 }
@@ -114,18 +117,20 @@ function startService(dataDir: string, opencode: string, model: DemoModel): Prom
 const servicePath = (): string =>
   process.env['PATH'] ?? ['/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
 
-/** npm needs its own settings (registry, proxy, certificates) and where it may write; nothing else. */
-function npmEnvironment(): Record<string, string> {
-  const passed = Object.entries(process.env).flatMap(([name, value]) =>
-    value !== undefined &&
-    /^(PATH|HOME|LANG|(https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|npm_config_.*)$/i.test(name)
-      ? [[name, value] as const]
-      : [],
-  )
-  return Object.fromEntries(passed)
+async function cleanUp(steps: Undo[]): Promise<void> {
+  for (let step = steps.pop(); step; step = steps.pop()) await step()
 }
 
 const undo: Undo[] = []
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    process.stderr.write('\ndemo: interrupted, cleaning up\n')
+    cleanUp(undo).then(
+      () => process.exit(130),
+      () => process.exit(1),
+    )
+  })
+}
 process.exitCode = await demo(undo).then(
   () => 0,
   (error: unknown) => {
@@ -133,4 +138,4 @@ process.exitCode = await demo(undo).then(
     return 1
   },
 )
-for (let step = undo.pop(); step; step = undo.pop()) await step()
+await cleanUp(undo)

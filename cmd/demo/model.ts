@@ -37,7 +37,7 @@ export async function chooseModel(
 }
 
 async function scriptedModel(): Promise<DemoModel> {
-  const script: Child = await startChild(MAIN, ['--scenario', SCENARIO], {})
+  const script: Child = await startChild(MAIN, ['--scenario', SCENARIO], { npm_lifecycle_event: 'demo' })
   const models = {
     demo: {
       name: 'Scripted model',

@@ -42,9 +42,11 @@ function lineOf(event: Json): [string, string, Style] | null {
 
 function toolLine(call: Json): string {
   const input = member(call, 'input')
+  // The sandbox lies deep in a temporary folder: what counts is the path in the project.
   const about = ['command', 'filePath', 'path', 'pattern', 'url']
     .map((name) => text(input[name]))
     .find((value) => value)
+    ?.replace(/^.*\/workspace\//, '')
   return `${text(call['tool_name'])} ${about ?? ''}`
 }
 

@@ -1,6 +1,7 @@
 /** `node cmd/scripted-model/main.ts --scenario FILE [--port N]`: a stand-in for a model provider, on loopback. */
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { watchParent } from '../../internal/parent-watch.ts'
 import { readScenario } from './scenario.ts'
 import { startScriptedModel } from './server.ts'
 
@@ -21,6 +22,7 @@ try {
   const { scenario, port } = readArguments()
   const model = await startScriptedModel({ scenario: readScenario(scenario), port })
   process.stdout.write(`${JSON.stringify({ event: 'listening', pid: process.pid, url: model.url })}\n`)
+  if (process.env['npm_lifecycle_event']) watchParent(() => void model.close())
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void model.close())
 } catch (error) {
   process.stderr.write(`scripted-model: ${error instanceof Error ? error.message : String(error)}\n`)

@@ -53,7 +53,13 @@ export async function recordSandbox(
     .execute()
 }
 
-/** Sandboxes nobody needs: of finished runs, and of generations that were left behind. Index run_sandboxes_left. */
+/** A sandbox whose changes could not be read when its run ended holds the only copy of the work. */
+const UNREAD_KEPT = '7 days'
+
+/**
+ * Sandboxes nobody needs: of generations that were left behind, and of finished runs whose changes are stored
+ * (or were kept unread for long enough). Index run_sandboxes_left.
+ */
 export async function leftSandboxes(
   db: Db,
 ): Promise<{ runId: string; generation: number; sandboxId: string; isFinal: boolean }[]> {
@@ -64,7 +70,9 @@ export async function leftSandboxes(
     .where('run_sandboxes.deleted_at', 'is', null)
     .where((eb) =>
       eb.or([
-        eb('runs.ended_at', 'is not', null),
+        eb('runs.status', '=', 'complete'),
+        eb.and([eb('runs.ended_at', 'is not', null), eb('runs.diff_digest', 'is not', null)]),
+        eb('runs.ended_at', '<', sql<Date>`now() - ${UNREAD_KEPT}::interval`),
         eb('run_sandboxes.generation', '<', eb.ref('runs.sandbox_generation')),
       ]),
     )

@@ -1,8 +1,19 @@
 /** How the service starts, refuses to start, and stops: exit codes and sentences. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openDatabase } from '../../internal/db/pool.ts'
@@ -150,6 +161,29 @@ describe('a service', () => {
     expect(await service.end('SIGTERM')).toEqual({ code: 0, signal: null })
   })
 
+  test('started by npm, goes when npm is gone, however npm ends', async () => {
+    const npm = spawn('npm', ['start'], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      env: env(),
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const lines = createInterface({ input: npm.stdout })
+    const pid = await new Promise<number>((resolve) => {
+      lines.on('line', (line) => {
+        if (line.startsWith('{')) resolve(JSON.parse(line).pid)
+      })
+    })
+
+    npm.kill('SIGKILL')
+
+    await until(
+      'the end of the service',
+      async () => isAlive(pid),
+      (alive) => !alive,
+      30_000,
+    )
+  })
+
   test('works with two database roles, and with a sandbox service that is away says so and makes nothing', async () => {
     const settings = env({
       DATABASE_URL: urlOf(database.connection),
@@ -179,6 +213,14 @@ describe('a service', () => {
     }
   })
 })
+
+function isAlive(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(' Z ') === false
+  } catch {
+    return false // gone
+  }
+}
 
 /** A program that only says a version: admission looks no further. */
 function fakeOpencode(): string {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBubblewrapLauncher } from '../../adapters/launchers/bubblewrap.ts'
@@ -266,8 +266,10 @@ describe.runIf(launchers.has('bubblewrap'))('bubblewrap', () => {
     const port = typeof address === 'object' ? address!.port : 0
     const script = `'${process.execPath}' -e "fetch('http://127.0.0.1:${port}').then(r => r.text()).then(console.log, () => console.log('refused'))"`
 
-    const allowed = await outputOf(bubblewrap, script)
-    const denied = await outputOf(bubblewrap, script, { network: 'deny' })
+    // The checkout may lie in a folder that the container empties.
+    const readable = [dirname(process.execPath)]
+    const allowed = await outputOf(bubblewrap, script, { readable })
+    const denied = await outputOf(bubblewrap, script, { readable, network: 'deny' })
     server.close()
 
     expect([allowed, denied]).toEqual(['reached', 'refused'])
