@@ -169,6 +169,43 @@ describe('a run', () => {
     git(root, 'checkout', '--', '.')
     expect((await call(service.url, 'POST', `/api/v1/runs/${id}/approve`, {})).status).toBe(200)
   })
+
+  test('in place changes the project itself, without a diff or a decision', async () => {
+    const root = project('in place')
+    const { id } = await createRun(service.url, root, {
+      profile: { permission_mode: 'bypass' },
+      run: { run_mode: 'in_place' },
+    })
+
+    const run = await untilRun(service.url, id, isFinished)
+
+    expect(run).toMatchObject({
+      status: 'RUN_STATUS_COMPLETE',
+      approval_state: 'APPROVAL_STATE_NONE',
+      sandbox_id: null,
+    })
+    expect(git(root, 'status', '--porcelain').trim().split('\n')).toEqual(['M src/greet.js', '?? test/'])
+    const diff = await call(service.url, 'GET', `/api/v1/runs/${id}/diff`)
+    const approve = await call(service.url, 'POST', `/api/v1/runs/${id}/approve`)
+    expect([diff.body['code'], approve.body['code']]).toEqual(['STATE_NO_DIFF', 'STATE_TERMINAL'])
+    await until(
+      'the cleanup',
+      async () => leftovers(id),
+      (left) => left.length === 0,
+    )
+  })
+
+  test('with the operator’s home keeps the CLI’s own folders there and writes nothing else of it', async () => {
+    const { id } = await createRun(service.url, project('own home'), { profile: { home: 'user' } })
+
+    const run = await untilRun(service.url, id, isFinished)
+
+    expect(run).toMatchObject({ status: 'RUN_STATUS_NEEDS_REVIEW' })
+    const home = join(world.base, 'home')
+    expect(existsSync(join(home, '.local/share/opencode'))).toBe(true)
+    expect(readdirSync(home).filter((name) => !['.local', '.config', '.cache'].includes(name))).toEqual([])
+    await call(service.url, 'POST', `/api/v1/runs/${id}/reject`)
+  })
 })
 
 /** Folders and sandboxes of a run that are still there. */
