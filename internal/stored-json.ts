@@ -3,30 +3,8 @@ import { z } from 'zod'
 
 import { PERMISSION_MODES, RUNNER_TYPES } from './runner/port.ts'
 
-export const SettingsSchema = z
-  .object({
-    description: z.string(),
-    runnerType: z.enum(RUNNER_TYPES),
-    model: z.string(),
-    maxTurns: z.number(),
-    timeoutMs: z.number(),
-    idleTimeoutMs: z.number(),
-    permissionMode: z.enum(PERMISSION_MODES),
-    requiresSandbox: z.boolean(),
-    requiresApproval: z.boolean(),
-    containment: z.enum(['required', 'preferred']),
-    network: z.enum(['allow', 'deny']),
-    home: z.enum(['isolated', 'user']),
-    env: z.array(z.string()),
-  })
-  .partial()
-  .transform((settings) =>
-    Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
-  )
-
-export const RunConfigSchema = z.object({
+const members = {
   runnerType: z.enum(RUNNER_TYPES),
-  model: z.string().nullable(),
   maxTurns: z.number(),
   timeoutMs: z.number(),
   idleTimeoutMs: z.number(),
@@ -37,7 +15,16 @@ export const RunConfigSchema = z.object({
   network: z.enum(['allow', 'deny']),
   home: z.enum(['isolated', 'user']),
   env: z.array(z.string()),
-})
+}
+
+export const SettingsSchema = z
+  .object({ ...members, description: z.string(), model: z.string() })
+  .partial()
+  .transform((settings) =>
+    Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
+  )
+
+export const RunConfigSchema = z.object({ ...members, model: z.string().nullable() })
 
 const source = z.enum(['inline', 'profile', 'lever', 'default'])
 export const ConfigSourcesSchema = z.object({
