@@ -10,6 +10,7 @@ import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import { RunAbort } from './abort.ts'
 import { cleanUp, sweepRunFolders } from './cleanup.ts'
+import { keepUnread } from './keep-unread.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { endOrphans } from './orphans.ts'
 import { reapExpired } from './reaper.ts'
@@ -26,6 +27,7 @@ export interface EngineDeps extends DriverDeps {
 }
 
 const POLL_MS = 1000
+const UNREAD_POLL_MS = 10_000
 /** A run that is cut by a drain needs this long at most to let go of its agent and be handed back. */
 const DRAIN_MS = 20_000
 
@@ -43,6 +45,7 @@ export class Engine {
   #again = false
   #tending: Promise<void> | null = null
   #stopping = false
+  #unreadAt = Number.NEGATIVE_INFINITY
   /** Monotonic time of the last round of claiming that went through: health looks at it. */
   #claimedAt = 0
 
@@ -159,6 +162,10 @@ export class Engine {
     try {
       if (await reapExpired(this.#deps)) this.wake()
       await this.#deps.recoverApprovals()
+      if (performance.now() - this.#unreadAt > UNREAD_POLL_MS) {
+        this.#unreadAt = performance.now()
+        await keepUnread(this.#deps)
+      }
       await cleanUp(this.#deps)
     } catch (error) {
       this.#report(error, 'tending failed')

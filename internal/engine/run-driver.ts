@@ -92,11 +92,19 @@ export class RunDriver {
     try {
       const workspace = await this.#openWorkspace()
       const outcome = maskOutcome(await this.#execute(workspace), this.#deps.redactor)
-      if (this.#abort.reason === 'drain' && outcome.kind !== 'completed') return await this.#handBack()
+      if (this.#isCut && outcome.kind !== 'completed') return await this.#handBack()
       await this.#finish(outcome, workspace)
     } catch (error) {
       await this.#fail(error)
     }
+  }
+
+  /**
+   * The agent was ended by us, not by itself: the service goes away, or it did not trust its lease any more (it
+   * was paused, or the database was away) and may turn out to hold it still.
+   */
+  get #isCut(): boolean {
+    return this.#abort.reason === 'drain' || this.#abort.reason === 'lost'
   }
 
   async #openWorkspace(): Promise<Workspace> {
@@ -289,20 +297,18 @@ export class RunDriver {
     }
   }
 
-  /** The service goes away: the run starts over elsewhere, in a fresh sandbox, without counting as a failure. */
+  /** The run starts over, here or elsewhere, in a fresh sandbox; a drain does not count as a failed attempt. */
   async #handBack(): Promise<void> {
     if (this.#row.mode === 'in_place') {
       // What it wrote into the project cannot be told from what it did not get to: nobody runs it again unasked.
-      const failure = failureOf(
-        'lease_lost',
-        'The service was stopped during this in-place run; look at the project.',
-      )
+      const failure = failureOf('lease_lost', 'The service let go of this in-place run; look at the project.')
       return this.#end(failed(failure))
     }
+    const isLost = this.#abort.reason === 'lost'
     await this.#writer.change({
       from: ['starting', 'running'],
-      patch: handBackPatch(this.#row, { counts: false, hasSandbox: this.#hasSandbox }),
-      events: [statusEvent(this.#status, 'pending', 'drain')],
+      patch: handBackPatch(this.#row, { counts: isLost, hasSandbox: this.#hasSandbox }),
+      events: [statusEvent(this.#status, 'pending', isLost ? 'lease_lost' : 'drain')],
       also: (tx) => requeueInputs(tx, this.#row.id, this.#row.turn),
     })
   }
@@ -314,7 +320,7 @@ export class RunDriver {
     )
     if (this.#writer.isLost) return
     const aborted = this.#abort.reason
-    if (aborted === 'drain') return this.#handBack()
+    if (this.#isCut) return this.#handBack()
     const end = aborted === 'stop' ? stopped : failed(maskFailure(failureFrom(error), this.#deps.redactor))
     await this.#end(end)
   }

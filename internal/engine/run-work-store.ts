@@ -87,6 +87,25 @@ export async function leftSandboxes(
   }))
 }
 
+/** Sandboxes of ended runs whose changes were never stored. Index run_sandboxes_left. */
+export async function unreadSandboxes(db: Db): Promise<{ runId: string; turn: number; sandboxId: string }[]> {
+  const rows = await db
+    .selectFrom('run_sandboxes')
+    .innerJoin('runs', (join) =>
+      join
+        .onRef('runs.id', '=', 'run_sandboxes.run_id')
+        .onRef('runs.sandbox_generation', '=', 'run_sandboxes.generation'),
+    )
+    .select(['runs.id', 'runs.turn', 'run_sandboxes.sandbox_id'])
+    .where('run_sandboxes.deleted_at', 'is', null)
+    .where('runs.status', 'in', ['failed', 'cancelled'])
+    .where('runs.diff_digest', 'is', null)
+    .orderBy('run_sandboxes.created_at')
+    .limit(20)
+    .execute()
+  return rows.map((row) => ({ runId: row.id, turn: row.turn, sandboxId: row.sandbox_id }))
+}
+
 export async function markSandboxDeleted(db: Db, runId: string, generation: number): Promise<void> {
   await db
     .updateTable('run_sandboxes')

@@ -107,6 +107,28 @@ describe('a running agent', () => {
     )
   })
 
+  test('of a service that was paused past its lease starts over, and its log goes on', async () => {
+    const { id } = await createRun(service.url, project('paused'))
+    await untilBusy(id)
+    const before = await eventsOf(service.url, id)
+
+    process.kill(service.pid, 'SIGSTOP')
+    const pausedAt = performance.now()
+    await until(
+      'the lease to run out',
+      async () => performance.now() - pausedAt,
+      (ms) => ms > 7000,
+    )
+    process.kill(service.pid, 'SIGCONT')
+
+    await untilRun(service.url, id, (now) => now['attempt'] === 2 && now['status'] === 'RUN_STATUS_RUNNING')
+    const after = await eventsOf(service.url, id)
+    expect(after.slice(0, before.length)).toEqual(before)
+    expect(after.map((event) => event['sequence'])).toEqual(after.map((_, index) => index + 1))
+    await call(service.url, 'POST', `/api/v1/runs/${id}/stop`)
+    await untilRun(service.url, id, (now) => now['status'] === 'RUN_STATUS_CANCELLED')
+  })
+
   test('is handed back by a drain and goes on after the next start', async () => {
     const { id } = await createRun(service.url, project('drained'))
     await untilBusy(id)
