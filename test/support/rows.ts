@@ -1,6 +1,6 @@
 /** Rows that tests of the SQL start from. */
 import type { Insertable } from 'kysely'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Db, RunsTable } from '../../internal/db/tables.ts'
 import { resolveConfig } from '../../internal/run/resolve-config.ts'
@@ -32,8 +32,11 @@ export async function insertTaskRow(db: Db, projectRoot = '/nowhere'): Promise<s
   return id
 }
 
+/** Columns as given; the lease's end also as SQL says it. */
+type RunRow = Omit<Insertable<RunsTable>, 'lease_expires_at'> & { lease_expires_at: RawBuilder<Date> }
+
 /** A run in any status, with the columns that the status demands. */
-export async function insertRunRow(db: Db, given: Partial<Insertable<RunsTable>> = {}): Promise<string> {
+export async function insertRunRow(db: Db, given: Partial<RunRow> = {}): Promise<string> {
   const id = uuid()
   const status = given.status ?? 'pending'
   const levers = { maxTurns: 10, timeoutMs: 60_000, requiresSandbox: true, requiresApproval: true }

@@ -1,0 +1,190 @@
+import { sql } from 'kysely'
+import { v7 as uuid } from 'uuid'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { reapExpired } from '../../internal/engine/reaper.ts'
+import { expireDeadReplicas, identifyReplica, registerReplica } from '../../internal/engine/replica.ts'
+import type { StoredEvent } from '../../internal/event/event.ts'
+import { createRedactor } from '../../internal/event/redactor.ts'
+import { toStorable } from '../../internal/event/storable.ts'
+import { createLogger } from '../../internal/log.ts'
+import { claimRun, MAX_TURN_ATTEMPTS, renewLeases } from '../../internal/run/run-queue.ts'
+import { statusEvent } from '../../internal/run/run-service.ts'
+import { findRun } from '../../internal/run/run-store.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { insertReplica, insertRunRow } from '../support/rows.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await createTestDatabase(20)
+})
+afterAll(() => database.close())
+
+const redactor = createRedactor()
+const event = toStorable(statusEvent('pending', 'starting', null), redactor)
+const claim = (replicaId: string, ttlMs = 60_000) =>
+  database.db.transaction().execute((tx) => claimRun(tx, { replicaId, ttlMs, event }))
+const reap = (published: StoredEvent[] = []) =>
+  reapExpired({
+    db: database.db,
+    redactor,
+    log: createLogger('fatal'),
+    publish: (events) => published.push(...events),
+  })
+const EXPIRED = sql<Date>`now() - interval '1 second'`
+
+describe('claiming', () => {
+  test('gives every pending run to exactly one of many claimers', async () => {
+    const ids = new Set<string>()
+    for (let n = 0; n < 200; n += 1) ids.add(await insertRunRow(database.db))
+    const replicas = await Promise.all(Array.from({ length: 20 }, () => insertReplica(database.db)))
+    const claimed: string[] = []
+
+    await Promise.all(
+      replicas.map(async (replica) => {
+        for (let found = await claim(replica); found; found = await claim(replica)) claimed.push(found.row.id)
+      }),
+    )
+
+    expect(claimed).toHaveLength(ids.size)
+    expect(new Set(claimed)).toEqual(ids)
+  })
+
+  test('raises the attempt and starts the owner’s batches anew', async () => {
+    await insertRunRow(database.db, { attempt: 4, last_batch: 17 })
+    const found = await claim(await insertReplica(database.db))
+
+    expect(found?.row).toMatchObject({ status: 'starting', attempt: 5, turn_attempt: 1, last_batch: 0 })
+    expect(found?.events.map((one) => [one.seq, one.attempt])).toEqual([[1, 5]])
+  })
+})
+
+describe('a lease', () => {
+  test('is renewed by its owner and tells of a stop that was asked for', async () => {
+    const replicaId = await insertReplica(database.db)
+    const mine = await insertRunRow(database.db, { status: 'running', attempt: 1, lease_owner: replicaId })
+    const other = await insertRunRow(database.db, { status: 'running', attempt: 1 })
+    await database.db.updateTable('runs').set({ stop_requested_at: EXPIRED }).where('id', '=', mine).execute()
+
+    const renewed = await renewLeases(database.db, { replicaId, ttlMs: 60_000, ids: [mine, other] })
+
+    expect(renewed).toEqual([{ id: mine, attempt: 1, stopRequested: true }])
+  })
+
+  test('that ran out gives the run back with a fresh sandbox generation, and its input is told again', async () => {
+    const id = await insertRunRow(database.db, {
+      status: 'running',
+      attempt: 1,
+      turn_attempt: 1,
+      lease_expires_at: EXPIRED,
+      sandbox_id: 'box',
+    })
+    const input = uuid()
+    await database.db
+      .insertInto('run_inputs')
+      .values({
+        id: input,
+        run_id: id,
+        turn: 1,
+        source: 'prompt',
+        delivery: 'queue',
+        status: 'delivered',
+        content: 'x',
+      })
+      .execute()
+    const published: StoredEvent[] = []
+
+    expect(await reap(published)).toBe(true)
+
+    expect(await findRun(database.db, id)).toMatchObject({
+      status: 'pending',
+      sandboxGeneration: 2,
+      sandboxId: null,
+    })
+    expect(published.map((one) => JSON.parse(one.payloadText).status)).toEqual([
+      { old_status: 'running', new_status: 'pending', reason: 'lease_lost' },
+    ])
+    const row = await database.db
+      .selectFrom('run_inputs')
+      .select('status')
+      .where('id', '=', input)
+      .executeTakeFirst()
+    expect(row?.status).toBe('queued')
+  })
+
+  test.each([
+    [
+      'whose stop was asked for is cancelled',
+      { stop_requested_at: new Date() },
+      { status: 'cancelled', failure: null },
+    ],
+    [
+      'in place is never run again',
+      { mode: 'in_place' as const },
+      { status: 'failed', failure: { code: 'lease_lost' } },
+    ],
+    [
+      'lost too often is given up',
+      { turn_attempt: MAX_TURN_ATTEMPTS },
+      { status: 'failed', failure: { code: 'attempts_exhausted' } },
+    ],
+  ])('of a run %s', async (_, columns, expected) => {
+    const id = await insertRunRow(database.db, {
+      status: 'running',
+      attempt: 3,
+      lease_expires_at: EXPIRED,
+      ...columns,
+    })
+
+    await reap()
+
+    expect(await findRun(database.db, id)).toMatchObject(expected)
+  })
+
+  test('that was renewed meanwhile is left alone', async () => {
+    const id = await insertRunRow(database.db, { status: 'running', attempt: 1 })
+
+    await reap()
+
+    expect(await findRun(database.db, id)).toMatchObject({ status: 'running', attempt: 1 })
+  })
+})
+
+describe('a replica', () => {
+  test('is proven dead by its pid, start time or boot, and only then its leases end', async () => {
+    const self = await identifyReplica(process.pid)
+    await registerReplica(database.db, self)
+    const like = (more: object) => ({
+      id: uuid(),
+      host: self.host,
+      boot_id: self.bootId,
+      pid: self.pid,
+      pid_started: self.pidStarted,
+      ...more,
+    })
+    const living = like({})
+    const dead = [
+      like({ pid: 2 ** 22 + 1 }),
+      like({ pid_started: '1' }),
+      like({ boot_id: 'an earlier boot' }),
+    ]
+    const elsewhere = like({ host: 'another machine', boot_id: 'another boot' })
+    await database.db
+      .insertInto('replicas')
+      .values([living, ...dead, elsewhere])
+      .execute()
+    const runs = new Map<string, string>()
+    for (const { id } of [living, ...dead, elsewhere]) {
+      runs.set(id, await insertRunRow(database.db, { status: 'running', attempt: 1, lease_owner: id }))
+    }
+
+    const found = await expireDeadReplicas(database.db, self)
+
+    expect([...found].sort()).toEqual(dead.map(({ id }) => id).sort())
+    const expired = await database.db
+      .selectFrom('runs')
+      .select('lease_owner')
+      .where('lease_expires_at', '<', sql<Date>`now()`)
+      .execute()
+    expect(new Set(expired.map((row) => row.lease_owner))).toEqual(new Set(dead.map(({ id }) => id)))
+  })
+})
