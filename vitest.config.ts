@@ -10,6 +10,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'sandbox',
+          include: ['test/sandbox/**/*.test.ts'],
+          globalSetup: ['test/sandbox/targets.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'integration',
           include: ['test/{integration,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/postgres-server.ts'],

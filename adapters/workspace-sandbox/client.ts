@@ -2,25 +2,17 @@
  * The workspace-sandbox client: survives the faults of the real service and of a network (its contract, section
  * 14). It never takes a 200 for a success without reading it, and after a lost answer it looks before it acts.
  */
-import { isAbsolute } from 'node:path'
-import { AppError } from '../../internal/errors.ts'
-import type { Sandbox, SandboxService } from '../../internal/sandbox/port.ts'
-import { healthAnswer, type SandboxAnswer, sandboxAnswer } from './answers.ts'
+import type { SandboxService } from '../../internal/sandbox/port.ts'
+import { healthAnswer } from './answers.ts'
 import { applyAll } from './apply-all.ts'
-import {
-  type Calls,
-  createCalls,
-  LONG_MS,
-  parseJson,
-  readAnswer,
-  refused,
-  SHORT_MS,
-  sandboxPath,
-} from './calls.ts'
+import { type Calls, createCalls, LIMITS, type Limits, parseJson, refused, sandboxPath } from './calls.ts'
+import { createSandbox, removeSandbox } from './create.ts'
+import { listOwned } from './list-owned.ts'
+import { survivesStart } from './mount.ts'
 import { createTransport } from './transport.ts'
 
-/** Keys tried when sandboxes of earlier ones turn out dead. */
-const MAX_KEYS = 4
+/** Many runs that are admitted at once ask one question. */
+const HEALTH_MS = 2_000
 
 export interface SandboxClientOptions {
   /** Read at every call: an embedded service gets a new port when it restarts. */
@@ -28,27 +20,56 @@ export interface SandboxClientOptions {
   readonly token: () => string | null
   /** Who the sandboxes belong to in the service's eyes, for sweeping what was left behind. */
   readonly owner: string
+  /**
+   * The service ships with us and has none of the real one's faults (contract, section 0): it lands binaries,
+   * links and modes, sees drift itself, and stops and starts without loss. Known by wiring only, never by what
+   * the service says of itself. Default false.
+   */
+  readonly trusted?: boolean
+  /** PATH for git. */
+  readonly path?: string
+  /** Shorter deadlines, for tests. */
+  readonly limits?: Partial<Limits>
 }
 
 export function createSandboxClient(options: SandboxClientOptions): SandboxService {
-  const calls = createCalls(createTransport(options))
+  const limits = { ...LIMITS, ...options.limits }
+  const calls = createCalls(createTransport({ ...options, maxBodyBytes: limits.maxBodyBytes }), limits)
+  const trusted = options.trusted ?? false
+  const deps = { calls, trusted, owner: options.owner, path: options.path ?? '/usr/local/bin:/usr/bin:/bin' }
   return {
     get url() {
       return options.baseUrl()
     },
-    health: () => health(calls),
-    create: (request) => create(calls, options.owner, request),
+    health: remembered(() => health(calls), HEALTH_MS),
+    create: (request) => createSandbox(deps, request),
     state: calls.state,
-    stop: (id) => stop(calls, id),
+    stop: (id) => stop(calls, id, trusted),
     diff: calls.diff,
-    applyAll: (id, request) => applyAll(calls, id, request),
+    applyAll: (id, request) => applyAll(deps, id, request),
     reject: (id, actor) => reject(calls, id, actor),
-    delete: (id) => remove(calls, id),
+    delete: (id) => removeSandbox(calls, id),
+    listOwned: () => listOwned(calls, options.owner),
+  }
+}
+
+/** One question at a time, its answer good for a while. */
+function remembered<T>(ask: () => Promise<T>, forMs: number): () => Promise<T> {
+  let answer: Promise<T> | null = null
+  let answeredAt = Number.POSITIVE_INFINITY
+  return () => {
+    if (answer === null || performance.now() - answeredAt >= forMs) {
+      answeredAt = Number.POSITIVE_INFINITY
+      answer = ask().finally(() => {
+        answeredAt = performance.now()
+      })
+    }
+    return answer
   }
 }
 
 async function health(calls: Calls): Promise<{ ok: boolean; message: string }> {
-  const outcome = await calls.transport({ method: 'GET', path: 'health', timeoutMs: SHORT_MS })
+  const outcome = await calls.transport({ method: 'GET', path: 'health', timeoutMs: calls.limits.shortMs })
   if (outcome.kind !== 'reply') return { ok: false, message: outcome.error.message }
   const { status, text } = outcome.reply
   const body = healthAnswer.safeParse(parseJson(text))
@@ -57,65 +78,17 @@ async function health(calls: Calls): Promise<{ ok: boolean; message: string }> {
   return { ok, message: ok ? told : `${status}: ${told}` }
 }
 
-async function create(
-  calls: Calls,
-  owner: string,
-  request: { readonly key: string; readonly owner: string; readonly projectRoot: string },
-): Promise<Sandbox> {
-  let status = ''
-  for (let attempt = 1; attempt <= MAX_KEYS; attempt += 1) {
-    const key = attempt === 1 ? request.key : `${request.key}~${attempt}`
-    const made = await postCreate(calls, owner, { ...request, key })
-    if (made.status === 'stopped') {
-      const exchange = { method: 'POST', path: sandboxPath(made.id, 'start'), timeoutMs: SHORT_MS } as const
-      return usable(await calls.json(exchange, 200, sandboxAnswer))
-    }
-    if (made.status === 'active') return usable(made)
-    // The key was answered with a sandbox of the past: it is dead and of no use to anybody.
-    status = made.status
-    await remove(calls, made.id)
+async function stop(calls: Calls, id: string, trusted: boolean): Promise<void> {
+  if (!trusted) {
+    const now = await calls.look(id)
+    // The next start would copy the project over the changes.
+    if (now === null || now.status !== 'active' || !survivesStart(now)) return
   }
-  throw new AppError(
-    'SANDBOX_OPERATION',
-    `workspace-sandbox keeps answering with a sandbox that is ${status}`,
-  )
-}
-
-/** The deny rule matches nothing: without one the real service takes every change for denied. */
-async function postCreate(
-  calls: Calls,
-  owner: string,
-  request: { readonly key: string; readonly owner: string; readonly projectRoot: string },
-): Promise<SandboxAnswer> {
-  const body = {
-    projectRoot: request.projectRoot,
-    scopePath: '',
-    noLock: true,
-    owner,
-    ownerType: 'agent',
-    metadata: { requestedBy: request.owner },
-    idempotencyKey: request.key,
-    behavior: { acceptance: { mode: 'allowlist', allow: {}, deny: { pathGlobs: ['**/.never'] } } },
-  }
-  const exchange = { method: 'POST', path: 'api/v1/sandboxes', body, timeoutMs: LONG_MS } as const
-  const first = await calls.reply(exchange)
-  // Two creates of one key that meet make the real service answer one of them with 500.
-  const reply = first.status === 500 ? await calls.reply(exchange) : first
-  if (reply.status !== 201 && reply.status !== 200) throw refused(exchange, reply)
-  return readAnswer(exchange, reply, sandboxAnswer)
-}
-
-function usable(answer: SandboxAnswer): Sandbox {
-  const mergedDir = answer.mergedDir ?? ''
-  if (answer.status !== 'active' || !isAbsolute(mergedDir)) {
-    const what = `is ${answer.status} with the folder "${mergedDir}"`
-    throw new AppError('SANDBOX_OPERATION', `workspace-sandbox made a sandbox nobody can work in: it ${what}`)
-  }
-  return { id: answer.id, mergedDir, driver: answer.driver ?? 'unknown' }
-}
-
-async function stop(calls: Calls, id: string): Promise<void> {
-  const exchange = { method: 'POST', path: sandboxPath(id, 'stop'), timeoutMs: SHORT_MS } as const
+  const exchange = {
+    method: 'POST',
+    path: sandboxPath(id, 'stop'),
+    timeoutMs: calls.limits.shortMs,
+  } as const
   const reply = await calls.reply(exchange)
   if (reply.status === 200) return
   // Decided or deleted by somebody else: no longer active is what was asked for.
@@ -128,7 +101,7 @@ async function reject(calls: Calls, id: string, actor: string): Promise<void> {
     method: 'POST',
     path: sandboxPath(id, 'reject'),
     body: { actor },
-    timeoutMs: SHORT_MS,
+    timeoutMs: calls.limits.shortMs,
   } as const
   const reply = await calls.reply(exchange)
   if (reply.status === 200) return
@@ -137,10 +110,4 @@ async function reject(calls: Calls, id: string, actor: string): Promise<void> {
     if (state === 'rejected' || state === 'gone') return
   }
   throw refused(exchange, reply)
-}
-
-async function remove(calls: Calls, id: string): Promise<void> {
-  const exchange = { method: 'DELETE', path: sandboxPath(id), timeoutMs: LONG_MS } as const
-  const reply = await calls.reply(exchange)
-  if (reply.status !== 204 && reply.status !== 200 && reply.status !== 404) throw refused(exchange, reply)
 }

@@ -18,16 +18,17 @@ export interface Exchange {
 }
 
 /**
- * `lost`: sent, but no whole answer came, so nobody knows whether it was done. `unreached`: nothing arrived there.
+ * `lost`: sent, but no whole answer came, so nobody knows whether it was done; `broke` when the connection
+ * ended, not our patience. `unreached`: nothing arrived there.
  */
 type Outcome =
   | { readonly kind: 'reply'; readonly reply: Reply }
-  | { readonly kind: 'lost'; readonly error: AppError }
+  | { readonly kind: 'lost'; readonly error: AppError; readonly broke: boolean }
   | { readonly kind: 'unreached'; readonly error: AppError }
 
 export type Transport = (exchange: Exchange) => Promise<Outcome>
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024
+export const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Errors that come before a single byte of the request was taken by the other side. */
 const UNREACHED = new Set([
   'ECONNREFUSED',
@@ -39,7 +40,12 @@ const UNREACHED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-export function createTransport(deps: { baseUrl: () => string; token: () => string | null }): Transport {
+export function createTransport(deps: {
+  readonly baseUrl: () => string
+  readonly token: () => string | null
+  readonly maxBodyBytes?: number
+}): Transport {
+  const maxBytes = deps.maxBodyBytes ?? MAX_BODY_BYTES
   return async (exchange) => {
     const url = urlOf(deps.baseUrl(), exchange.path)
     if (url === null) {
@@ -47,7 +53,7 @@ export function createTransport(deps: { baseUrl: () => string; token: () => stri
       return { kind: 'unreached', error: new AppError('SANDBOX_UNAVAILABLE', detail) }
     }
     try {
-      return { kind: 'reply', reply: await send(url, deps.token(), exchange) }
+      return { kind: 'reply', reply: await send(url, deps.token(), exchange, maxBytes) }
     } catch (error) {
       return failed(url, exchange, error)
     }
@@ -61,7 +67,7 @@ function urlOf(base: string, path: string): URL | null {
   return plain && (url.protocol === 'http:' || url.protocol === 'https:') ? url : null
 }
 
-async function send(url: URL, token: string | null, exchange: Exchange): Promise<Reply> {
+async function send(url: URL, token: string | null, exchange: Exchange, maxBytes: number): Promise<Reply> {
   const response = await fetch(url, {
     method: exchange.method,
     headers: {
@@ -73,17 +79,17 @@ async function send(url: URL, token: string | null, exchange: Exchange): Promise
     redirect: 'error',
     signal: AbortSignal.timeout(exchange.timeoutMs),
   })
-  return { status: response.status, text: await readCapped(response) }
+  return { status: response.status, text: await readCapped(response, maxBytes) }
 }
 
-async function readCapped(response: Response): Promise<string> {
+async function readCapped(response: Response, maxBytes: number): Promise<string> {
   if (response.body === null) return ''
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body) {
     bytes += chunk.byteLength
     // Leaving the loop cancels the stream and closes the connection.
-    if (bytes > MAX_BODY_BYTES) throw new Error(`the answer is larger than ${MAX_BODY_BYTES} bytes`)
+    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
@@ -98,9 +104,10 @@ function failed(url: URL, exchange: Exchange, error: unknown): Outcome {
       error: new AppError('SANDBOX_UNAVAILABLE', `${where} cannot be reached: ${code}`),
     }
   }
-  const why = isTimeout(error) ? `no whole answer within ${exchange.timeoutMs} ms` : code || messageOf(error)
+  const timedOut = isTimeout(error)
+  const why = timedOut ? `no whole answer within ${exchange.timeoutMs} ms` : code || messageOf(error)
   const detail = `${where} broke off ${exchange.method} /${exchange.path}: ${why}`
-  return { kind: 'lost', error: new AppError('SANDBOX_OPERATION', detail) }
+  return { kind: 'lost', error: new AppError('SANDBOX_OPERATION', detail), broke: !timedOut && code !== '' }
 }
 
 const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError'

@@ -5,13 +5,11 @@ import { type Kysely, sql } from 'kysely'
 import { startEmbeddedPostgres } from '../../adapters/embedded-postgres/embedded-postgres.ts'
 import { EmbeddedPostgresError } from '../../adapters/embedded-postgres/failure.ts'
 import type { Config } from '../../internal/config.ts'
-import { currentRole, grantRuntime, migrate, SchemaError } from '../../internal/db/migrate.ts'
-import { databaseFault } from '../../internal/db/pg-error.ts'
+import { currentRole, databaseIdentity, grantRuntime, migrate } from '../../internal/db/migrate.ts'
 import { type Connection, type Database, openDatabase } from '../../internal/db/pool.ts'
-import { redactConnection } from '../../internal/db/redact-connection.ts'
 import type { Tables } from '../../internal/db/tables.ts'
-import { messageOf } from '../../internal/errors.ts'
 import type { Logger } from '../../internal/log.ts'
+import { asStartError } from './database-error.ts'
 import { EXIT, StartError } from './exit.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
@@ -21,6 +19,8 @@ const RUNTIME_ROLE = 'agent_manager_service'
 export interface StartedDatabase {
   readonly kind: 'embedded' | 'external'
   readonly database: Database
+  /** Tells this database from others: sandboxes bear it in their owner, so that one never sweeps another's. */
+  readonly identity: string
   /** Whether the role we work with owns the tables, so that triggers alone guard the log. */
   readonly guardedByTriggersOnly: boolean
   stop(): Promise<void>
@@ -58,6 +58,7 @@ async function startEmbedded(config: Config, log: Logger, path: string): Promise
     return {
       kind: 'embedded',
       database,
+      identity: await databaseIdentity(database.db),
       guardedByTriggersOnly: false,
       stop: async () => {
         await database.close()
@@ -88,6 +89,7 @@ async function openExternal(
     return {
       kind: 'external',
       database,
+      identity: await databaseIdentity(database.db),
       guardedByTriggersOnly: ownerRole === role,
       stop: () => database.close(),
     }
@@ -116,27 +118,4 @@ async function ensureRole(db: Kysely<Tables>, password: string): Promise<void> {
   const { rows } = await sql`SELECT 1 FROM pg_roles WHERE rolname = ${RUNTIME_ROLE}`.execute(db)
   const verb = rows.length === 0 ? sql`CREATE` : sql`ALTER`
   await sql`${verb} ROLE ${sql.id(RUNTIME_ROLE)} LOGIN PASSWORD ${sql.lit(password)}`.execute(db)
-}
-
-function asStartError(error: unknown): unknown {
-  if (error instanceof SchemaError) {
-    const isServer = error.reason === 'old_server' || error.reason === 'unsafe'
-    return new StartError(isServer ? EXIT.unavailable : EXIT.schema, error.message)
-  }
-  const fault = databaseFault(error)
-  const why = redactConnection(messageOf(error))
-  if (fault === 'unavailable' || fault === 'timeout') {
-    return new StartError(
-      EXIT.unavailable,
-      `The database cannot be reached (${why}): check DATABASE_URL and that the server runs.`,
-    )
-  }
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (code.startsWith('28') || code.startsWith('3D') || code === '42501') {
-    return new StartError(
-      EXIT.unavailable,
-      `The database refuses us (${why}): check user, password and database of DATABASE_URL and DATABASE_MIGRATION_URL.`,
-    )
-  }
-  return error
 }

@@ -2,9 +2,6 @@
  * The service: reads its configuration, starts what it stands on, serves until it is told to stop, drains.
  * One JSON line on stdout when it listens; logs on stderr. Exit codes: exit.ts.
  */
-import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import process from 'node:process'
 import { detectLauncher } from '../../adapters/launchers/detect.ts'
 import { type Config, ConfigError, readConfig } from '../../internal/config.ts'
@@ -13,6 +10,7 @@ import { messageOf } from '../../internal/errors.ts'
 import { createLogger, type Logger } from '../../internal/log.ts'
 import { watchParent } from '../../internal/parent-watch.ts'
 import { crashLoudly } from './crash.ts'
+import { openDataDir } from './data-dir.ts'
 import { startDatabase } from './database.ts'
 import { EXIT, StartError } from './exit.ts'
 import { packageVersion } from './package-version.ts'
@@ -30,7 +28,7 @@ async function start(config: Config, log: Logger, undo: Undo[]): Promise<void> {
   const installationId = openDataDir(config.dataDir)
   const database = await startDatabase(config, log, path)
   undo.push(() => database.stop())
-  const sandbox = await startSandbox(config, log, environment, installationId)
+  const sandbox = await startSandbox(config, log, environment, `${installationId}:${database.identity}`)
   undo.push(() => sandbox.stop())
   const launcher = await detectLauncher({ log, path })
   const replica = await identifyReplica(process.pid)
@@ -52,6 +50,8 @@ async function start(config: Config, log: Logger, undo: Undo[]): Promise<void> {
   undo.push(async () => services.feed.stop())
   const url = await listen(services.server, config)
   undo.push(() => services.server.close())
+  services.sweep.start()
+  undo.push(() => services.sweep.stop())
   await services.engine.start()
   undo.push(() => services.engine.stop())
   const line = { event: 'listening', pid: process.pid, url, database: database.kind, sandbox: sandbox.kind }
@@ -69,21 +69,6 @@ async function listen(
     throw new StartError(
       EXIT.unavailable,
       `HOST ${config.host}, PORT ${config.port} cannot be listened on: ${messageOf(error)}`,
-    )
-  }
-}
-
-/** @returns the id that marks this installation's processes */
-function openDataDir(dataDir: string): string {
-  const file = join(dataDir, 'installation-id')
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    writeFileSync(file, `${randomUUID()}\n`, { flag: 'a', mode: 0o600 })
-    return readFileSync(file, 'utf8').split('\n')[0] ?? ''
-  } catch (error) {
-    throw new StartError(
-      EXIT.config,
-      `AGENT_MANAGER_DATA_DIR ${dataDir} cannot be written: ${messageOf(error)}`,
     )
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createSandboxClient } from '../../adapters/workspace-sandbox/client.ts'
 import { startEmbeddedSandbox } from '../../adapters/workspace-sandbox/embedded.ts'
 import type { Config } from '../../internal/config.ts'
-import type { Environment } from '../../internal/engine/agent-environment.ts'
+import { agentPath, type Environment } from '../../internal/engine/agent-environment.ts'
 import { messageOf } from '../../internal/errors.ts'
 import type { Logger } from '../../internal/log.ts'
 import type { SandboxService } from '../../internal/sandbox/port.ts'
@@ -22,12 +22,14 @@ export async function startSandbox(
   config: Config,
   log: Logger,
   environment: Environment,
-  installationId: string,
+  /** Who we are to the sandbox service: installation and database. */
+  identity: string,
 ): Promise<StartedSandbox> {
   const { sandboxUrl } = config
-  const owner = `agent-manager:${installationId}`
+  const owner = `agent-manager:${identity}`
   if (sandboxUrl !== null) {
-    const service = createSandboxClient({ baseUrl: () => sandboxUrl, token: () => null, owner })
+    const path = agentPath(environment['PATH'])
+    const service = createSandboxClient({ baseUrl: () => sandboxUrl, token: () => null, owner, path })
     return { kind: 'external', service, hidesGit: false, stop: () => Promise.resolve() }
   }
   const embedded = await startEmbeddedSandbox({
@@ -37,6 +39,11 @@ export async function startSandbox(
   }).catch((error: unknown) => {
     throw new StartError(EXIT.unavailable, messageOf(error))
   })
-  const service = createSandboxClient({ baseUrl: () => embedded.url(), token: () => embedded.token(), owner })
+  const service = createSandboxClient({
+    baseUrl: () => embedded.url(),
+    token: () => embedded.token(),
+    owner,
+    trusted: true,
+  })
   return { kind: 'embedded', service, hidesGit: true, stop: () => embedded.stop() }
 }

@@ -8,6 +8,7 @@ import { asAppError } from '../../internal/db/pg-error.ts'
 import { agentPath, type Environment } from '../../internal/engine/agent-environment.ts'
 import { Engine } from '../../internal/engine/engine.ts'
 import type { ReplicaIdentity } from '../../internal/engine/replica.ts'
+import { SandboxSweep } from '../../internal/engine/sandbox-sweep.ts'
 import { messageOf } from '../../internal/errors.ts'
 import { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
@@ -41,6 +42,7 @@ export interface Services {
   readonly server: FastifyInstance
   readonly engine: Engine
   readonly feed: EventFeed
+  readonly sweep: SandboxSweep
 }
 
 export async function buildServices(parts: Parts): Promise<Services> {
@@ -140,5 +142,5 @@ export async function buildServices(parts: Parts): Promise<Services> {
         }),
     },
   })
-  return { server, engine, feed }
+  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }) }
 }

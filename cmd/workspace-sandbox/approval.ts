@@ -1,87 +1,15 @@
-/** Diff, approve and reject: the decisions on a sandbox's changes. */
+/** Approve and reject: the decisions on a sandbox's changes. */
 import { realpath } from 'node:fs/promises'
-import { relative } from 'node:path'
-import { type Acceptance, judge } from './acceptance.ts'
-import { type Change, typeOf } from './copy-driver/changes.ts'
-import type { Reading } from './copy-driver/driver.ts'
-import { badRequest, driverFailure, isErrno, ServiceFailure, wrongState } from './failure.ts'
+import { chooseFiles, chooseHunks, refuseEmptyChoice } from './choice.ts'
+import { commitPaths, refuseUncommittable } from './commit.ts'
+import { asDriver, baseTreeOf, readSandbox } from './diff.ts'
+import type { Reading } from './driver.ts'
+import { isErrno, ServiceFailure, wrongState } from './failure.ts'
+import type { Change } from './git-base/changes.ts'
 import type { ApproveBody } from './request-body.ts'
 import type { Row } from './row.ts'
 import { change, type Deps, findRow, markDeleted } from './sandbox-service.ts'
-import { fileChangeJson, fileIdOf, type Json } from './wire.ts'
-
-interface Judged {
-  readonly change: Change
-  readonly acceptance: Acceptance
-}
-
-/** Where the scope lies in the project, as a prefix of paths: `''` or `src/`. */
-const prefixOf = (row: Row): string => {
-  const way = relative(row.realRoot, row.scopePath)
-  return way === '' ? '' : `${way}/`
-}
-
-function baseTreeOf(row: Row, operation: string): string {
-  if (row.status === 'creating' || row.status === 'deleted') throw wrongState(operation, row.status)
-  if (row.baseTree === null) throw badRequest('the sandbox was never made, so it has no changes')
-  return row.baseTree
-}
-
-/** DiffResult of the contract. */
-export function diffSandbox(deps: Deps, id: string): Promise<Json> {
-  return deps.serial.run(id, async () => {
-    const row = findRow(deps, id)
-    const baseTree = baseTreeOf(row, 'diff')
-    const { reading, judged } = await readSandbox(deps, row, baseTree)
-    const text = await asDriver('the changes cannot be shown', () =>
-      deps.driver.patch(id, baseTree, reading.tree, prefixOf(row)),
-    )
-    const generated = new Date().toISOString()
-    const files = judged.map((each) =>
-      fileChangeJson(id, each.change, reading, { ...each.acceptance }, generated),
-    )
-    const sizeBytes = [...reading.sizes.values()].reduce((sum, size) => sum + size, 0)
-    await deps.rows.put({ ...row, sizeBytes, fileCount: files.length })
-    const count = (type: string) => judged.filter((each) => typeOf(each.change) === type).length
-    return {
-      sandboxId: id,
-      files,
-      unifiedDiff: text,
-      generated,
-      totalAdded: count('added'),
-      totalDeleted: count('deleted'),
-      totalModified: count('modified'),
-    }
-  })
-}
-
-async function readSandbox(
-  deps: Deps,
-  row: Row,
-  baseTree: string,
-): Promise<{ reading: Reading; judged: Judged[] }> {
-  return asDriver('the changes cannot be read', async () => {
-    const reading = await deps.driver.read(row.id, baseTree)
-    const rules = row.behavior.acceptance
-    const binary =
-      rules.ignoreBinary === true
-        ? await deps.driver.binaryPaths(row.id, baseTree, reading.tree)
-        : new Set<string>()
-    const judged = reading.changes.map((each) => ({
-      change: each,
-      acceptance: judge(rules, `${prefixOf(row)}${each.path}`, binary.has(each.path)),
-    }))
-    return { reading, judged }
-  })
-}
-
-async function asDriver<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    throw error instanceof ServiceFailure ? error : driverFailure(what, error)
-  }
-}
+import type { Json } from './wire.ts'
 
 /** ApprovalResult of the contract. */
 export function approveSandbox(deps: Deps, id: string, body: ApproveBody): Promise<Json> {
@@ -89,61 +17,61 @@ export function approveSandbox(deps: Deps, id: string, body: ApproveBody): Promi
     const row = findRow(deps, id)
     if (row.status === 'approved') return resultJson({ applied: 0, remaining: 0, appliedAt: row.approvedAt })
     if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('approve', row.status)
-    refuseUnbuilt(body)
+    refuseEmptyChoice(body)
     const baseTree = baseTreeOf(row, 'approve')
     const { reading, judged } = await readSandbox(deps, row, baseTree)
-    const chosen = choose(id, judged, body)
-    const remaining = judged.length - chosen.length
-    if (chosen.length === 0) return resultJson({ applied: 0, remaining })
-    const complete = remaining === 0
-    const toTree = complete
-      ? reading.tree
-      : await asDriver('the chosen files cannot be put together', () =>
-          deps.driver.treeWith(id, baseTree, chosen),
-        )
+    const files = chooseFiles(id, judged, body)
+    const chosen =
+      body.mode === 'hunks' ? await pickHunks(deps, row, { baseTree, reading, files, body }) : files
+    if (chosen.length === 0) return resultJson({ applied: 0, remaining: judged.length })
     // One landing at a time in all projects: two sandboxes of one project must not pass the check together.
-    return deps.serial.run('landing', () =>
-      landChosen(deps, row, { baseTree, toTree, chosen, remaining, body }),
-    )
+    return deps.serial.run('landing', async () => {
+      const plan = await makePlan(deps, row, { baseTree, reading, chosen, body })
+      if (body.createCommit) await refuseUncommittable(deps.driver.baseOf(id).git, row.scopePath)
+      return landChosen(deps, row, plan)
+    })
   })
 }
 
-function refuseUnbuilt(body: ApproveBody): void {
-  if (body.mode === 'hunks') throw new ServiceFailure(501, 'mode hunks is not built in this service yet')
-  if (body.createCommit)
-    throw badRequest('createCommit is not offered by this service; commit after the approval')
-  if (body.mode === 'files' && !body.fileIds?.length)
-    throw badRequest('mode files needs at least one id in fileIds')
-}
-
-/** The files to land. Only mode all leaves out what the rules do not accept; else one such file is a refusal. */
-function choose(id: string, judged: readonly Judged[], body: ApproveBody): Change[] {
-  const wanted = new Set(body.fileIds)
-  const selected =
-    body.mode === 'files' ? judged.filter((each) => wanted.has(fileIdOf(id, each.change.path))) : judged
-  if (body.overrideAcceptance) return selected.map((each) => each.change)
-  const accepted = selected.filter((each) => each.acceptance.status === 'accepted')
-  if (body.mode !== 'all' && accepted.length < selected.length) {
-    const refused = selected.filter((each) => each.acceptance.status !== 'accepted')
-    throw badRequest(
-      `not accepted by the sandbox's rules: ${refused.map((each) => each.change.path).join(', ')}`,
-    )
-  }
-  return accepted.map((each) => each.change)
+function pickHunks(
+  deps: Deps,
+  row: Row,
+  of: { baseTree: string; reading: Reading; files: readonly Change[]; body: ApproveBody },
+): Promise<Change[]> {
+  const trees = { from: of.baseTree, to: of.reading.tree }
+  return asDriver('the chosen hunks cannot be put together', () =>
+    chooseHunks(deps.driver.baseOf(row.id), trees, row.id, of.files, of.body),
+  )
 }
 
 interface Plan {
   readonly baseTree: string
   readonly toTree: string
   readonly chosen: readonly Change[]
+  /** Files that differ before it, and after it. */
+  readonly total: number
   readonly remaining: number
   readonly body: ApproveBody
+}
+
+/** The tree to reach, and what is left over then: unchosen hunks keep their file in the diff. */
+async function makePlan(
+  deps: Deps,
+  row: Row,
+  of: { baseTree: string; reading: Reading; chosen: readonly Change[]; body: ApproveBody },
+): Promise<Plan> {
+  const { baseTree, reading, chosen, body } = of
+  const toTree = await asDriver('the chosen changes cannot be put together', () =>
+    deps.driver.treeWith(row.id, baseTree, chosen),
+  )
+  const left = await deps.driver.changesBetween(row.id, toTree, reading.tree)
+  return { baseTree, toTree, chosen, total: reading.changes.length, remaining: left.length, body }
 }
 
 async function landChosen(deps: Deps, row: Row, plan: Plan): Promise<Json> {
   const { baseTree, toTree, chosen, remaining } = plan
   const refused = (error: string, paths: readonly string[]): Json => ({
-    ...resultJson({ applied: 0, remaining: remaining + chosen.length }),
+    ...resultJson({ applied: 0, remaining: plan.total }),
     success: false,
     failed: chosen.length,
     error,
@@ -167,7 +95,10 @@ async function landChosen(deps: Deps, row: Row, plan: Plan): Promise<Json> {
   })
   if (result.ok) {
     const landed = await finishLanding(deps, intending)
-    return resultJson({ applied: chosen.length, remaining, appliedAt: landed.approvedAt })
+    return {
+      ...resultJson({ applied: chosen.length, remaining, appliedAt: landed.approvedAt }),
+      ...(plan.body.createCommit ? await commitLanded(deps, row, plan) : {}),
+    }
   }
   if (result.reason === 'drift') {
     await change(deps, intending, { intent: null })
@@ -183,6 +114,24 @@ async function landChosen(deps: Deps, row: Row, plan: Plan): Promise<Json> {
   const errorMessage = `applied in part, the project needs a look: ${result.message}`
   await change(deps, intending, { intent: null, status: 'error', errorMessage })
   throw new ServiceFailure(500, errorMessage)
+}
+
+/** The files are in the project by now: a commit that fails is told beside the success. */
+async function commitLanded(deps: Deps, row: Row, plan: Plan): Promise<Json> {
+  const paths = plan.chosen.map((each) => each.path)
+  try {
+    return await commitPaths(deps.driver.baseOf(row.id).git, {
+      folder: row.scopePath,
+      paths,
+      message: plan.body.commitMessage?.trim() || `Apply sandbox changes (${paths.length} files)`,
+      author: row.owner,
+    })
+  } catch (error) {
+    deps.log.error({ sandbox_id: row.id, err: error }, 'the applied changes could not be committed')
+    return {
+      error: `applied, but not committed: ${error instanceof Error ? error.message : String(error)}`,
+    }
+  }
 }
 
 /** False when the project was moved away or replaced by a link. */

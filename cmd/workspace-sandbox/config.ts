@@ -6,6 +6,8 @@ export interface Config {
   /** 0 = any free port. */
   readonly port: number
   readonly baseDir: string
+  /** How new sandboxes are made; null: overlay where it works, else copy. */
+  readonly driver: 'overlay' | 'copy' | null
   /** Required as `Authorization: Bearer` on every request when set. */
   readonly token: string | null
   /** Exit when stdin ends: the program that embeds this one has died. */
@@ -26,9 +28,9 @@ export function readConfig(env: Environment): ConfigResult {
   const port = Number(env['PORT'] || 15427)
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     return refuse(`PORT must be 0 to 65535, not ${env['PORT']}`)
-  const driver = env['SANDBOX_DRIVER'] || 'copy'
-  if (driver === 'overlay') return refuse('SANDBOX_DRIVER=overlay is not built yet; use SANDBOX_DRIVER=copy')
-  if (driver !== 'copy') return refuse(`SANDBOX_DRIVER must be copy, not ${driver}`)
+  const driver = env['SANDBOX_DRIVER'] || null
+  if (driver !== null && driver !== 'overlay' && driver !== 'copy')
+    return refuse(`SANDBOX_DRIVER must be overlay or copy, not ${driver}`)
   const dataHome = env['XDG_DATA_HOME'] || join(env['HOME'] || homedir(), '.local', 'share')
   const baseDir = env['SANDBOX_BASE_DIR'] || join(dataHome, 'agent-manager-workspace-sandbox')
   if (!isAbsolute(baseDir)) return refuse(`SANDBOX_BASE_DIR must be an absolute path, not ${baseDir}`)
@@ -38,6 +40,7 @@ export function readConfig(env: Environment): ConfigResult {
       host: env['HOST'] || '127.0.0.1',
       port,
       baseDir,
+      driver,
       token: env['SANDBOX_TOKEN'] || null,
       watchStdin: env['SANDBOX_WATCH_STDIN'] === '1',
       logLevel: env['LOG_LEVEL'] || 'info',

@@ -1,15 +1,6 @@
 /** Routes of the contract that this service does not have yet: they answer 501 and not 404. */
 export const UNBUILT_ROUTES: readonly (readonly [method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string])[] =
   [
-    ['POST', '/api/v1/sandboxes/:id/discard'],
-    ['GET', '/api/v1/sandboxes/:id/conflicts'],
-    ['POST', '/api/v1/sandboxes/:id/rebase'],
-    ['GET', '/api/v1/sandboxes/:id/files'],
-    ['GET', '/api/v1/sandboxes/:id/files/content'],
-    ['PUT', '/api/v1/sandboxes/:id/files/content'],
-    ['DELETE', '/api/v1/sandboxes/:id/files/content'],
-    ['POST', '/api/v1/sandboxes/:id/files/mkdir'],
-    ['GET', '/api/v1/sandboxes/:id/files/download'],
     ['POST', '/api/v1/sandboxes/:id/exec'],
     ['GET', '/api/v1/sandboxes/:id/exec-interactive'],
     ['GET', '/api/v1/sandboxes/:id/processes'],
@@ -38,8 +29,6 @@ export const UNBUILT_ROUTES: readonly (readonly [method: 'GET' | 'POST' | 'PUT' 
     ['GET', '/api/v1/config/profiles/:id'],
     ['PUT', '/api/v1/config/profiles/:id'],
     ['DELETE', '/api/v1/config/profiles/:id'],
-    ['POST', '/api/v1/gc'],
-    ['POST', '/api/v1/gc/preview'],
     ['GET', '/api/v1/audit'],
     ['GET', '/api/v1/pending'],
     ['GET', '/api/v1/provenance'],

@@ -3,14 +3,18 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
 import { type ExclusiveLock, takeExclusiveLock } from '../../internal/exclusive-lock.ts'
 import { createLogger } from '../../internal/log.ts'
 import { watchParent } from '../../internal/parent-watch.ts'
 import { type Config, readConfig } from './config.ts'
-import { createCopyDriver } from './copy-driver/driver.ts'
-import { createGit, firstLine, type Git } from './copy-driver/git.ts'
+import { chooseDriver } from './driver-choice.ts'
+import { createGit, firstLine, type Git } from './git-base/git.ts'
+import { releaseMounts } from './overlay-driver/mount-users.ts'
+import { createMounts, type Mounts } from './overlay-driver/mounts.ts'
 import { recover } from './recovery.ts'
 import { openRowStore } from './row-store.ts'
+import { createSandboxFolders } from './sandbox-folders.ts'
 import type { Deps } from './sandbox-service.ts'
 import { createSerial } from './serial.ts'
 import { buildServer } from './server.ts'
@@ -61,9 +65,15 @@ async function start(config: Config): Promise<void> {
   mkdirSync(config.baseDir, { recursive: true, mode: 0o700 })
   const baseDir = realpathSync(config.baseDir)
   const lock = await waitForLock(baseDir)
+  const rows = await openRowStore(join(baseDir, 'rows'))
+  const mounts = createMounts(config.path)
+  const folders = createSandboxFolders(baseDir, mounts)
+  const isRoot = process.getuid?.() === 0
+  const choice = await chooseDriver({ git, mounts, folders, rows, log, isRoot, baseDir }, config.driver)
+  if (!choice.ok) exitWith(EXIT_UNAVAILABLE, choice.message)
   const deps: Deps = {
-    rows: await openRowStore(join(baseDir, 'rows')),
-    driver: createCopyDriver({ git, baseDir, isRoot: process.getuid?.() === 0 }),
+    rows,
+    driver: choice.driver,
     serial: createSerial(),
     log,
     baseDir,
@@ -74,8 +84,7 @@ async function start(config: Config): Promise<void> {
   onStop(config, (why) => {
     log.info({ why }, 'stopping')
     setTimeout(() => process.exit(0), DRAIN_MS).unref()
-    const drained = app.close().then(() => deps.serial.idle())
-    drained.then(
+    drain(app, deps, mounts).then(
       () => {
         lock.release()
         process.exit(0)
@@ -84,10 +93,18 @@ async function start(config: Config): Promise<void> {
     )
   })
   log.info({ url, base_dir: baseDir }, 'listening')
-  deps.driver
+  folders
     .sweepTrash()
     .catch((error: unknown) => log.error({ err: error }, 'retired folders could not be removed'))
-  process.stdout.write(`${JSON.stringify({ event: 'listening', pid: process.pid, url, driver: 'copy' })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ event: 'listening', pid: process.pid, url, driver: choice.name })}\n`,
+  )
+}
+
+async function drain(app: FastifyInstance, deps: Deps, mounts: Mounts): Promise<void> {
+  await app.close()
+  await deps.serial.idle()
+  await releaseMounts(mounts, deps.baseDir)
 }
 
 /** Calls `stop` once: at a signal, or when whoever started us has died. */

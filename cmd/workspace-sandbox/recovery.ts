@@ -2,14 +2,15 @@
 import { readdir } from 'node:fs/promises'
 import { validate as isUuid } from 'uuid'
 import { finishLanding, standsWhereItWas } from './approval.ts'
-import { removeLeftovers } from './copy-driver/land.ts'
+import { removeLeftovers } from './git-base/land.ts'
 import type { Row } from './row.ts'
-import { change, type Deps } from './sandbox-service.ts'
+import { change, type Deps, finishBaseLater } from './sandbox-service.ts'
 
 export async function recover(deps: Deps): Promise<void> {
   for (const name of deps.rows.unreadable)
     deps.log.error({ file: name }, 'sandbox row cannot be read, left in place')
-  for (const row of deps.rows.all()) await recoverRow(deps, row)
+  // Oldest first: the project of a sandbox can be the workspace of an older one.
+  for (const row of deps.rows.all().toReversed()) await recoverRow(deps, row)
   await retireStrayFolders(deps)
 }
 
@@ -22,11 +23,23 @@ async function recoverRow(deps: Deps, row: Row): Promise<void> {
     await deps.driver.retire(row.id)
     return
   }
-  if (row.status === 'deleted' || (row.status === 'error' && row.baseTree === null)) {
+  if (row.status === 'deleted' || (row.status === 'error' && row.mergedDir === null)) {
     await deps.driver.retire(row.id)
     return
   }
+  await healMount(deps, row)
+  finishBaseLater(deps, row)
   if (row.intent !== null) await finishIntent(deps, row, row.intent)
+}
+
+/** Mounts outlive a killed service and not a reboot. What cannot be mounted shows in its `mountHealth`. */
+async function healMount(deps: Deps, row: Row): Promise<void> {
+  try {
+    if (row.status === 'active') await deps.driver.start(row.id)
+    if (row.status === 'stopped') await deps.driver.stop(row.id)
+  } catch (error) {
+    deps.log.error({ sandbox_id: row.id, err: error }, 'workspace could not be healed')
+  }
 }
 
 /** Landing again is safe: what has landed stays, and what somebody else changed since stops it. */

@@ -1,7 +1,7 @@
 /** Request bodies of the contract. Unknown fields are ignored and null means absent, as in the original. */
 import { z } from 'zod'
 import { badRequest } from './failure.ts'
-import { behaviorSchema } from './row.ts'
+import { behaviorSchema, STATUSES } from './row.ts'
 
 const createSchema = z.object({
   projectRoot: z.string().default(''),
@@ -18,10 +18,13 @@ const createSchema = z.object({
 })
 export type CreateBody = z.infer<typeof createSchema>
 
+const fileId = z.uuid().toLowerCase()
+const hunkRange = z.object({ fileId, startLine: z.int().min(0), endLine: z.int().min(0) })
+
 const approveSchema = z.object({
   mode: z.enum(['', 'all', 'files', 'hunks']).default(''),
-  fileIds: z.array(z.uuid().toLowerCase()).optional(),
-  hunkRanges: z.array(z.unknown()).optional(),
+  fileIds: z.array(fileId).optional(),
+  hunkRanges: z.array(hunkRange).optional(),
   actor: z.string().default(''),
   commitMessage: z.string().optional(),
   createCommit: z.boolean().default(false),
@@ -29,6 +32,44 @@ const approveSchema = z.object({
   force: z.boolean().default(false),
 })
 export type ApproveBody = z.infer<typeof approveSchema>
+
+const discardSchema = z.object({
+  fileIds: z.array(fileId).default([]),
+  filePaths: z.array(z.string()).default([]),
+  actor: z.string().default(''),
+})
+export type DiscardBody = z.infer<typeof discardSchema>
+
+const rebaseSchema = z.object({ strategy: z.string().default('regenerate'), actor: z.string().default('') })
+export type RebaseBody = z.infer<typeof rebaseSchema>
+
+const fileSchema = z.object({
+  content: z.string(),
+  encoding: z.enum(['', 'utf8', 'base64']).default('utf8'),
+  /** Permission bits for a file that is made now. */
+  mode: z.int().min(0).max(0o777).default(0o644),
+})
+export type FileBody = z.infer<typeof fileSchema>
+
+const mkdirSchema = z.object({ path: z.string().min(1) })
+
+const nanoseconds = z.int().min(0)
+const gcSchema = z.object({
+  policy: z
+    .object({
+      maxAge: nanoseconds.optional(),
+      idleTimeout: nanoseconds.optional(),
+      maxTotalSizeBytes: z.int().min(0).optional(),
+      includeTerminal: z.boolean().default(false),
+      terminalDelay: nanoseconds.default(0),
+      statuses: z.array(z.enum(STATUSES)).default([]),
+    })
+    .optional(),
+  dryRun: z.boolean().default(false),
+  limit: z.int().min(0).default(0),
+  actor: z.string().default(''),
+})
+export type GcBody = z.infer<typeof gcSchema>
 
 const rejectSchema = z.object({ actor: z.string().default('') })
 
@@ -53,6 +94,27 @@ export function readApproveBody(body: unknown): ApproveBody {
 export function readRejectBody(body: unknown): { actor: string } {
   return read(rejectSchema, isEmpty(body) ? {} : parseJson(body))
 }
+
+/** @throws ServiceFailure 400, also when it names neither ids nor paths */
+export function readDiscardBody(body: unknown): DiscardBody {
+  const request = read(discardSchema, parseJson(body))
+  if (request.fileIds.length + request.filePaths.length === 0)
+    throw badRequest('fileIds or filePaths must name at least one file')
+  return request
+}
+
+/** @throws ServiceFailure 400 */
+export const readRebaseBody = (body: unknown): RebaseBody =>
+  read(rebaseSchema, isEmpty(body) ? {} : parseJson(body))
+
+/** @throws ServiceFailure 400 */
+export const readFileBody = (body: unknown): FileBody => read(fileSchema, parseJson(body))
+
+/** @throws ServiceFailure 400 */
+export const readMkdirBody = (body: unknown): { path: string } => read(mkdirSchema, parseJson(body))
+
+/** An empty body asks for the default policy; one that cannot be read collects nothing. @throws ServiceFailure 400 */
+export const readGcBody = (body: unknown): GcBody => read(gcSchema, isEmpty(body) ? {} : parseJson(body))
 
 const isEmpty = (body: unknown): boolean => !Buffer.isBuffer(body) || body.toString('utf8').trim() === ''
 

@@ -1,11 +1,23 @@
 /** The built routes: HTTP in, use case, the contract's JSON out. */
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { validate as isUuid } from 'uuid'
-import { approveSandbox, diffSandbox, rejectSandbox } from './approval.ts'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { approveSandbox, rejectSandbox } from './approval.ts'
+import { checkConflicts, rebaseSandbox } from './conflicts.ts'
+import { diffSandbox } from './diff.ts'
+import { discardChanges } from './discard.ts'
 import { badRequest, wrongState } from './failure.ts'
-import { readApproveBody, readCreateBody, readRejectBody } from './request-body.ts'
+import { registerFileRoutes } from './file-routes.ts'
+import { collectGarbage } from './gc.ts'
+import {
+  readApproveBody,
+  readCreateBody,
+  readDiscardBody,
+  readGcBody,
+  readRebaseBody,
+  readRejectBody,
+} from './request-body.ts'
+import { idIn, idOf } from './request-id.ts'
 import { type Row, STATUSES } from './row.ts'
 import {
   createSandbox,
@@ -15,6 +27,7 @@ import {
   startSandbox,
   stopSandbox,
 } from './sandbox-service.ts'
+import { touch } from './sweep.ts'
 import { type Json, sandboxJson } from './wire.ts'
 
 const DEFAULT_LIMIT = 100
@@ -22,6 +35,10 @@ const MAX_LIMIT = 10_000
 
 export function registerRoutes(app: FastifyInstance, deps: Deps): void {
   const one = '/api/v1/sandboxes/:id'
+  app.addHook('preHandler', async (request) => {
+    // Looking at a sandbox's state is no use of it; everything below it is.
+    if (request.routeOptions.url?.startsWith(`${one}/`)) await touch(deps, idIn(request))
+  })
   app.get('/health', (_request, reply) => health(deps, reply))
   app.get('/api/v1/health', (_request, reply) => health(deps, reply))
   app.post('/api/v1/sandboxes', async (request, reply) => {
@@ -45,18 +62,24 @@ export function registerRoutes(app: FastifyInstance, deps: Deps): void {
     const { actor } = readRejectBody(request.body)
     return sandboxJson(await rejectSandbox(deps, idOf(request), actor))
   })
-}
-
-function idOf(request: FastifyRequest): string {
-  const { params } = request
-  const id = typeof params === 'object' && params !== null && 'id' in params ? params.id : ''
-  if (typeof id !== 'string' || !isUuid(id)) throw badRequest('invalid sandbox ID')
-  return id.toLowerCase()
+  app.post(`${one}/discard`, async (request) =>
+    discardChanges(deps, idOf(request), readDiscardBody(request.body)),
+  )
+  app.get(`${one}/conflicts`, async (request) => checkConflicts(deps, idOf(request)))
+  app.post(`${one}/rebase`, async (request) =>
+    rebaseSandbox(deps, idOf(request), readRebaseBody(request.body)),
+  )
+  app.post('/api/v1/gc', async (request) => {
+    const body = readGcBody(request.body)
+    return collectGarbage(deps, body, body.dryRun)
+  })
+  app.post('/api/v1/gc/preview', async (request) => collectGarbage(deps, readGcBody(request.body), true))
+  registerFileRoutes(app, deps)
 }
 
 async function withHealth(deps: Deps, row: Row): Promise<Json> {
   if (row.status !== 'active' || row.mergedDir === null) return sandboxJson(row)
-  return sandboxJson(row, { healthy: await deps.driver.isMounted(row.mergedDir) })
+  return sandboxJson(row, { healthy: await deps.driver.isMounted(row.id) })
 }
 
 function workspace(row: Row): Json {

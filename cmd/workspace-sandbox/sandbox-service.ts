@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute } from 'node:path'
 import type { Logger } from '../../internal/log.ts'
-import type { Driver } from './copy-driver/driver.ts'
+import type { Driver } from './driver.ts'
 import { badRequest, driverFailure, isErrno, ServiceFailure, sandboxNotFound, wrongState } from './failure.ts'
+import { killInside } from './processes.ts'
 import type { CreateBody } from './request-body.ts'
 import { type Clash, contains, findClashes, outermost, resolveInProject } from './reservation.ts'
 import { isDead, type Row } from './row.ts'
@@ -60,7 +61,7 @@ export function createSandbox(deps: Deps, body: CreateBody): Promise<Row> {
 async function makeSandbox(deps: Deps, body: CreateBody): Promise<Row> {
   const place = await readPlace(deps, body)
   refuseClashes(findClashes(deps.rows.all(), place.reservedPaths, ''))
-  const row = newRow(deps, body, place)
+  const row = newRow(body, place)
   // No await between the check and these lines: `put` shows the row to the next create at once, and whoever
   // finds it there waits behind us.
   const stored = deps.rows.put(row)
@@ -68,12 +69,17 @@ async function makeSandbox(deps: Deps, body: CreateBody): Promise<Row> {
     try {
       await stored
       const made = await deps.driver.create(row.id, place.scopePath)
-      return await change(deps, row, {
+      const active = await change(deps, row, {
         status: 'active',
+        driver: made.driver.name,
+        driverVersion: made.driver.version,
         mergedDir: made.mergedDir,
         baseTree: made.baseTree,
         baseCommitHash: made.baseCommit,
       })
+      // Next in the sandbox's line: whoever asks for its changes waits behind it.
+      finishBaseLater(deps, active)
+      return active
     } catch (error) {
       const failure = driverFailure('the sandbox could not be made', error)
       await change(deps, row, { status: 'error', errorMessage: failure.message })
@@ -83,7 +89,30 @@ async function makeSandbox(deps: Deps, body: CreateBody): Promise<Row> {
   })
 }
 
-function newRow(deps: Deps, body: CreateBody, place: Place): Row {
+/** Reads the base that making the sandbox left open. One that cannot be read makes the sandbox an error. */
+export function finishBaseLater(deps: Deps, row: Row): void {
+  const { id } = row
+  if (!needsBase(row)) return
+  const done = deps.serial.run(id, async () => {
+    const before = deps.rows.get(id)
+    if (before === undefined || !needsBase(before)) return
+    try {
+      const baseTree = await deps.driver.finishBase(id, before.scopePath)
+      await deps.rows.put({ ...findRow(deps, id), baseTree })
+    } catch (error) {
+      const errorMessage = `the project could not be read: ${error instanceof Error ? error.message : String(error)}`
+      await change(deps, findRow(deps, id), { status: 'error', errorMessage })
+    }
+  })
+  done.catch((error: unknown) =>
+    deps.log.error({ sandbox_id: id, err: error }, 'sandbox row cannot be stored'),
+  )
+}
+
+const needsBase = (row: Row): boolean =>
+  row.baseTree === null && (row.status === 'active' || row.status === 'stopped')
+
+function newRow(body: CreateBody, place: Place): Row {
   const now = new Date().toISOString()
   return {
     format: 1,
@@ -107,8 +136,8 @@ function newRow(deps: Deps, body: CreateBody, place: Place): Row {
     stoppedAt: null,
     approvedAt: null,
     deletedAt: null,
-    driver: deps.driver.name,
-    driverVersion: deps.driver.version,
+    driver: 'undecided',
+    driverVersion: '',
     mergedDir: null,
     baseCommitHash: null,
     sizeBytes: 0,
@@ -169,17 +198,27 @@ export function stopSandbox(deps: Deps, id: string): Promise<Row> {
     const row = findRow(deps, id)
     if (row.status === 'stopped') return row
     if (row.status !== 'active') throw wrongState('stop', row.status)
+    await tryDriver('the workspace could not be taken away', () => deps.driver.stop(id))
     return change(deps, row, { status: 'stopped', stoppedAt: new Date().toISOString() })
   })
 }
 
-/** The copy stayed where it was, so starting only asks whether the paths are still free. */
+async function tryDriver(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw error instanceof ServiceFailure ? error : driverFailure(what, error)
+  }
+}
+
+/** Also heals an active sandbox whose mount was lost. */
 export function startSandbox(deps: Deps, id: string): Promise<Row> {
   return deps.serial.run(id, async () => {
     const row = findRow(deps, id)
+    if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('start', row.status)
+    if (row.status === 'stopped') refuseClashes(findClashes(deps.rows.all(), row.reservedPaths, id))
+    await tryDriver('the workspace could not be mounted', () => deps.driver.start(id))
     if (row.status === 'active') return row
-    if (row.status !== 'stopped') throw wrongState('start', row.status)
-    refuseClashes(findClashes(deps.rows.all(), row.reservedPaths, id))
     return change(deps, row, { status: 'active', stoppedAt: null })
   })
 }
@@ -198,5 +237,6 @@ export async function markDeleted(deps: Deps, row: Row): Promise<void> {
     const fields = { status: 'deleted', deletedAt: new Date().toISOString(), intent: null } as const
     await change(deps, row, fields)
   }
+  if (row.mergedDir !== null) await killInside(row.mergedDir)
   await deps.driver.remove(row.id)
 }

@@ -5,6 +5,7 @@ import { UNBUILT_ROUTES } from './contract-routes.ts'
 import { ServiceFailure } from './failure.ts'
 import { registerRoutes } from './routes.ts'
 import type { Deps } from './sandbox-service.ts'
+import { startSweeping } from './sweep.ts'
 
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 const REQUEST_ARRIVAL_MS = 30_000
@@ -48,7 +49,16 @@ export function buildServer(deps: Deps, access: Access): FastifyInstance {
     })
   }
   refuseOtherMethods(app, new Map(taken))
+  sweepWhileListening(app, deps)
   return app
+}
+
+function sweepWhileListening(app: FastifyInstance, deps: Deps): void {
+  let endSweeping = () => Promise.resolve()
+  app.addHook('onListen', async () => {
+    endSweeping = startSweeping(deps)
+  })
+  app.addHook('onClose', () => endSweeping())
 }
 
 /** Every known path answers 405 with an empty body to methods it does not have. */

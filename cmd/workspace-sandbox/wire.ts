@@ -1,7 +1,7 @@
 /** Rows and readings in the contract's JSON shapes. */
 import { v5 as uuidV5 } from 'uuid'
-import { type Change, typeOf } from './copy-driver/changes.ts'
-import type { Reading } from './copy-driver/driver.ts'
+import type { Reading } from './driver.ts'
+import { type Change, typeOf } from './git-base/changes.ts'
 import type { Row } from './row.ts'
 
 export type Json = Record<string, unknown>
@@ -51,8 +51,8 @@ const healthJson = (healthy: boolean): Json =>
     : {
         healthy: false,
         verified: true,
-        error: 'the workspace folder is gone',
-        hint: 'delete the sandbox and create a new one',
+        error: 'the workspace is not there',
+        hint: 'stop and start the sandbox; when that fails, delete it and create a new one',
       }
 
 /** The id a file has in every diff of its sandbox. */

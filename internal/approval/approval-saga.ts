@@ -129,9 +129,14 @@ async function land(deps: SagaDeps, row: ApprovalRow, landing: Landing): Promise
   const result = await deps.sandbox.applyAll(landing.sandboxId, {
     actor: row.actor,
     expected: landing.diff.files,
+    projectRoot: landing.projectRoot,
   })
   if (!result.ok) {
-    throw new AppError('STATE_CONFLICT', `The changes do not fit the project any more: ${result.message}`, {
+    const what =
+      result.reason === 'conflict'
+        ? 'The changes do not fit the project any more'
+        : 'The changes cannot be landed from this sandbox'
+    throw new AppError('STATE_CONFLICT', `${what}: ${result.message}`, {
       extra: { conflicts: result.paths.map((path) => ({ path, reason: result.message })) },
     })
   }

@@ -76,6 +76,16 @@ export async function currentRole(db: Kysely<Tables>): Promise<string> {
   return rows[0].role
 }
 
+/** When this database was first migrated, to the millisecond: no other one of ours has the same. */
+export async function databaseIdentity(db: Kysely<Tables>): Promise<string> {
+  const { rows } = await sql<{ first: string }>`
+    SELECT timestamp AS first FROM ${sql.table(`${SCHEMA}.${MIGRATION_TABLE}`)} ORDER BY name LIMIT 1`.execute(
+    db,
+  )
+  invariant(rows[0], 'a migrated database knows when')
+  return rows[0].first
+}
+
 async function checkServer(db: Kysely<Tables>): Promise<void> {
   const { rows } = await sql<{ version: string; commit: string; name: string }>`
     SELECT current_setting('server_version_num') AS version, current_setting('server_version') AS name,

@@ -114,3 +114,39 @@ export async function markSandboxDeleted(db: Db, runId: string, generation: numb
     .where('generation', '=', generation)
     .execute()
 }
+
+/** What of a run decides whether a sandbox is still needed. */
+export interface SandboxHolder {
+  readonly isFinal: boolean
+  readonly generation: number
+  /** Sandboxes of its present generation. */
+  readonly sandboxIds: readonly string[]
+}
+
+const RUNS_AT_ONCE = 1000
+
+/** Those of these runs that exist, finished or not. Primary keys of runs and run_sandboxes. */
+export async function knownRuns(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, SandboxHolder>> {
+  const found = new Map<string, SandboxHolder>()
+  for (let at = 0; at < ids.length; at += RUNS_AT_ONCE) {
+    const rows = await db
+      .selectFrom('runs')
+      .leftJoin('run_sandboxes', (join) =>
+        join
+          .onRef('run_sandboxes.run_id', '=', 'runs.id')
+          .onRef('run_sandboxes.generation', '=', 'runs.sandbox_generation'),
+      )
+      .select(['runs.id', 'runs.ended_at', 'runs.sandbox_generation', 'runs.sandbox_id'])
+      .select('run_sandboxes.sandbox_id as recorded_id')
+      .where('runs.id', 'in', ids.slice(at, at + RUNS_AT_ONCE))
+      .execute()
+    for (const row of rows) {
+      found.set(row.id, {
+        isFinal: row.ended_at !== null,
+        generation: row.sandbox_generation,
+        sandboxIds: [row.sandbox_id, row.recorded_id].filter((id) => id !== null),
+      })
+    }
+  }
+  return found
+}

@@ -27,12 +27,25 @@ export interface SandboxDiff {
 
 export type SandboxState = 'active' | 'stopped' | 'approved' | 'rejected' | 'error' | 'gone'
 
+/** A sandbox that belongs to this installation, whatever became of the run it was made for. */
+export interface OwnedSandbox {
+  readonly id: string
+  /** The key it was made under, perhaps with `~n` at its end. */
+  readonly key: string | null
+  /** By the service's clock. */
+  readonly createdAt: Date
+  readonly state: SandboxState
+}
+
 export type ApplyResult =
   | { readonly ok: true; readonly applied: number }
-  /** The project moved on or the patch does not apply; the project is untouched. */
   | {
       readonly ok: false
-      readonly reason: 'conflict'
+      /**
+       * `conflict`: the project moved on or the patch does not apply. `unable`: this service can never land
+       * these changes. Nothing was applied in either case, and asking again gives the same answer.
+       */
+      readonly reason: 'conflict' | 'unable'
       readonly message: string
       readonly paths: readonly string[]
     }
@@ -48,15 +61,27 @@ export interface SandboxService {
     readonly projectRoot: string
   }): Promise<Sandbox>
   state(id: string): Promise<SandboxState>
+  /** Saves resources only; a sandbox that would lose work by it is left as it is. */
   stop(id: string): Promise<void>
   /** A reading of the changes; nobody may be writing. */
   diff(id: string): Promise<SandboxDiff>
-  /** Lands everything in the project, all or nothing. Idempotent: an approved sandbox answers ok. */
+  /**
+   * Lands everything in the project, all or nothing, and looks whether it is there. Idempotent: an approved
+   * sandbox answers ok. Throws SANDBOX_OPERATION, naming the paths, when the project does not hold what the
+   * service says it landed.
+   */
   applyAll(
     id: string,
-    request: { readonly actor: string; readonly expected: readonly SandboxFile[] },
+    request: {
+      readonly actor: string
+      readonly expected: readonly SandboxFile[]
+      /** Real path. */
+      readonly projectRoot: string
+    },
   ): Promise<ApplyResult>
   reject(id: string, actor: string): Promise<void>
   /** Idempotent: a sandbox that is gone is deleted. */
   delete(id: string): Promise<void>
+  /** The sandboxes of this installation that were not deleted; one still being made may be missing. */
+  listOwned(): Promise<readonly OwnedSandbox[]>
 }

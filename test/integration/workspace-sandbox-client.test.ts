@@ -1,22 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSandboxClient } from '../../adapters/workspace-sandbox/client.ts'
 import { startEmbeddedSandbox } from '../../adapters/workspace-sandbox/embedded.ts'
 import { createTransport } from '../../adapters/workspace-sandbox/transport.ts'
 import { createLogger } from '../../internal/log.ts'
-import {
-  answer,
-  cut,
-  type FaultyServer,
-  type Script,
-  startFaultyServer,
-} from '../support/sandbox-faulty-server.ts'
+import { flood, startFaultyServer } from '../support/sandbox-faulty-server.ts'
 import { isGit, makeFolder, makeProject, readTree, writeFiles } from '../support/sandbox-project.ts'
 import { type SandboxServer, startSandboxServer } from '../support/sandbox-server.ts'
 
 const clientOf = (url: string, token: string | null = null) =>
-  createSandboxClient({ baseUrl: () => url, token: () => token, owner: 'agent-manager-test' })
+  createSandboxClient({ baseUrl: () => url, token: () => token, owner: 'agent-manager-test', trusted: true })
 
 describe('against the embedded service', () => {
   let server: SandboxServer
@@ -39,7 +33,7 @@ describe('against the embedded service', () => {
     expect(await client().state(made.id)).toBe('stopped')
 
     const diff = await client().diff(made.id)
-    const landing = { actor: 'someone', expected: diff.files }
+    const landing = { actor: 'someone', expected: diff.files, projectRoot }
     expect(diff.files.map((file) => `${file.changeType} ${file.path}`)).toEqual([
       'modified src/app.txt',
       'added é.txt',
@@ -71,7 +65,7 @@ describe('against the embedded service', () => {
     const { files } = await client().diff(made.id)
     await writeFile(join(made.mergedDir, 'b.txt'), '1')
 
-    const result = await client().applyAll(made.id, { actor: 'me', expected: files })
+    const result = await client().applyAll(made.id, { actor: 'me', expected: files, projectRoot })
 
     expect(result).toMatchObject({ ok: false, reason: 'conflict', paths: ['b.txt'] })
     expect(Object.keys(await readTree(projectRoot, isGit))).not.toContain('a.txt')
@@ -84,21 +78,81 @@ describe('against the embedded service', () => {
     await writeFile(join(projectRoot, 'README.md'), 'person\n')
     const { files } = await client().diff(made.id)
 
-    const result = await client().applyAll(made.id, { actor: 'me', expected: files })
+    const result = await client().applyAll(made.id, { actor: 'me', expected: files, projectRoot })
 
     expect(result).toMatchObject({ ok: false, reason: 'conflict', paths: ['README.md'] })
     expect(await readFile(join(projectRoot, 'README.md'), 'utf8')).toBe('person\n')
   })
 
   it('takes no changes for a finished landing without asking for one', async () => {
-    const made = await client().create({
-      key: 'run:5:sandbox:1',
-      owner: 'run_5',
-      projectRoot: await makeProject(),
-    })
+    const projectRoot = await makeProject()
+    const made = await client().create({ key: 'run:5:sandbox:1', owner: 'run_5', projectRoot })
 
-    expect(await client().applyAll(made.id, { actor: 'me', expected: [] })).toEqual({ ok: true, applied: 0 })
+    expect(await client().applyAll(made.id, { actor: 'me', expected: [], projectRoot })).toEqual({
+      ok: true,
+      applied: 0,
+    })
     expect(await client().state(made.id)).toBe('active')
+  })
+
+  it('finds binaries, links, modes, folders and odd line ends landed as they are in the sandbox', async () => {
+    const projectRoot = await makeProject({ '.gitattributes': '*.crlf text eol=crlf\n', 'x.crlf': 'a\r\n' })
+    const made = await client().create({ key: 'run:6:sandbox:1', owner: 'run_6', projectRoot })
+    await rm(join(made.mergedDir, 'docs/a.md'))
+    await writeFiles(made.mergedDir, {
+      'pic.png': Buffer.from([0, 1, 2, 255]),
+      'x.crlf': 'a\r\nb\r\n',
+      'docs/a.md/now a folder.md': 'x\n',
+    })
+    await chmod(join(made.mergedDir, 'README.md'), 0o755)
+    await symlink('../outside', join(made.mergedDir, 'src/link'))
+    await rm(join(made.mergedDir, 'src/old.txt'))
+    const { files } = await client().diff(made.id)
+
+    const result = await client().applyAll(made.id, { actor: 'me', expected: files, projectRoot })
+
+    expect(result).toEqual({ ok: true, applied: files.length })
+    expect(files.length).toBeGreaterThanOrEqual(7)
+    expect(await readTree(projectRoot, isGit)).toEqual(await readTree(made.mergedDir, isGit))
+  })
+
+  it('lists what is ours with its key', async () => {
+    const projectRoot = await makeProject()
+    const made = await client().create({ key: 'run:7:sandbox:1', owner: 'run_7', projectRoot })
+
+    const owned = await client().listOwned()
+
+    expect(owned.find(({ id }) => id === made.id)).toMatchObject({ key: 'run:7:sandbox:1', state: 'active' })
+    await client().delete(made.id)
+    expect((await client().listOwned()).map(({ id }) => id)).not.toContain(made.id)
+  })
+
+  it('lands through a service it does not trust what that one could do, and refuses drift and binaries itself', async () => {
+    const projectRoot = await makeProject()
+    const wary = createSandboxClient({
+      baseUrl: () => server.url,
+      token: () => server.token,
+      owner: 'agent-manager-test',
+      path: process.env['PATH'] ?? '',
+    })
+    const made = await wary.create({ key: 'run:8:sandbox:1', owner: 'run_8', projectRoot })
+    await writeFiles(made.mergedDir, { 'README.md': 'agent\n', 'pic.png': Buffer.from([0, 1]) })
+    await wary.stop(made.id)
+    const land = async () => {
+      const { files } = await wary.diff(made.id)
+      return wary.applyAll(made.id, { actor: 'me', expected: files, projectRoot })
+    }
+
+    expect(await land()).toMatchObject({ ok: false, reason: 'unable', paths: ['pic.png'] })
+    const again = await wary.create({ key: 'run:8:sandbox:1', owner: 'run_8', projectRoot })
+    expect(again).toEqual(made)
+    await rm(join(made.mergedDir, 'pic.png'))
+    await writeFile(join(projectRoot, 'README.md'), 'person\n')
+    expect(await land()).toMatchObject({ ok: false, reason: 'conflict', paths: ['README.md'] })
+    await writeFile(join(projectRoot, 'README.md'), '# readme\n')
+    expect(await land()).toEqual({ ok: true, applied: 1 })
+    expect(await land()).toEqual({ ok: true, applied: 0 })
+    expect(await readFile(join(projectRoot, 'README.md'), 'utf8')).toBe('agent\n')
   })
 
   it('never tells the token when it is the wrong one', async () => {
@@ -111,177 +165,22 @@ describe('against the embedded service', () => {
   })
 })
 
-describe('against a faulty service', () => {
-  let faulty: FaultyServer | null = null
-  afterEach(async () => {
-    await faulty?.stop()
-    faulty = null
-  })
-  const start = async (routes: Record<string, Script>) => {
-    faulty = await startFaultyServer(routes)
-    return faulty
-  }
-  const box = (status: string, id = 's1') => ({
-    id,
-    status,
-    mergedDir: `/tmp/${id}`,
-    driver: 'copy',
-    activePids: null,
-  })
-  const file = { id: 'f1', filePath: 'a.txt', changeType: 'added' }
-  const expected = [{ id: 'f1', path: 'a.txt', changeType: 'added' }] as const
-  const landing = { actor: 'me', expected }
-  const routesFor = (approve: Script, states: string[]): Record<string, Script> => ({
-    'GET /api/v1/sandboxes/s1': (response, seen, times) =>
-      answer(200, box(states[Math.min(times, states.length - 1)]!))(response, seen, times),
-    'GET /api/v1/sandboxes/s1/diff': answer(200, { files: [file], unifiedDiff: 'text' }),
-    'POST /api/v1/sandboxes/s1/approve': approve,
-  })
-
-  it('does not believe a 200 that says it failed', async () => {
-    const refusal = { success: false, applied: 0, failed: 1, remaining: 1, error: 'patch does not apply' }
-    const { url, seen } = await start(routesFor(answer(200, refusal), ['active']))
-
-    const result = await clientOf(url).applyAll('s1', landing)
-
-    expect(result).toEqual({ ok: false, reason: 'conflict', message: 'patch does not apply', paths: [] })
-    expect(seen.at(-1)?.body).toEqual({
-      mode: 'files',
-      fileIds: ['f1'],
-      overrideAcceptance: true,
-      actor: 'me',
-      createCommit: false,
-    })
-  })
-
-  it('does not believe a success that applied too little or left something over', async () => {
-    for (const wrong of [
-      { success: true, applied: 0, remaining: 1 },
-      { success: true, applied: 1, remaining: 1, isPartial: true },
-      { success: true, applied: 2, remaining: 0 },
-      { applied: 1 },
-      'nonsense',
-    ]) {
-      const { url } = await start(routesFor(answer(200, wrong), ['active']))
-      await expect(clientOf(url).applyAll('s1', landing)).rejects.toMatchObject({ code: 'SANDBOX_OPERATION' })
-      await faulty?.stop()
-    }
-  })
-
-  it('asks the sandbox after a cut connection: approved is done, active is a failure to retry', async () => {
-    const landed = await start(routesFor(cut, ['active', 'approved']))
-    expect(await clientOf(landed.url).applyAll('s1', landing)).toEqual({ ok: true, applied: 1 })
-    await landed.stop()
-    const open = await start(routesFor(cut, ['active', 'active']))
-    await expect(clientOf(open.url).applyAll('s1', landing)).rejects.toMatchObject({
-      code: 'SANDBOX_OPERATION',
-    })
-    expect(open.seen.filter((each) => each.path.endsWith('/approve'))).toHaveLength(1)
-  })
-
-  it('tells the two kinds of 409 apart by the sandbox itself', async () => {
-    const body = { error: 'both sides changed a file', code: 409, success: false, hint: 'x' }
-    const moved = await start(routesFor(answer(409, body), ['active']))
-    expect(await clientOf(moved.url).applyAll('s1', landing)).toMatchObject({
-      ok: false,
-      message: body.error,
-    })
-    await moved.stop()
-    const dead = await start(routesFor(answer(409, body), ['active', 'rejected']))
-    await expect(clientOf(dead.url).applyAll('s1', landing)).rejects.toMatchObject({
-      code: 'SANDBOX_OPERATION',
-    })
-  })
-
-  it('does not land a diff of other files', async () => {
-    const { url, seen } = await start({
-      ...routesFor(answer(200, { success: true, applied: 1 }), ['active']),
-      'GET /api/v1/sandboxes/s1/diff': answer(200, {
-        files: [{ ...file, changeType: 'modified' }],
-        unifiedDiff: '',
-      }),
-    })
-
-    expect(await clientOf(url).applyAll('s1', landing)).toMatchObject({ ok: false, paths: ['a.txt'] })
-    expect(seen.some((each) => each.path.endsWith('/approve'))).toBe(false)
-  })
-
-  it('deletes dead sandboxes of its key and goes on with another key', async () => {
-    const made: Script = (response, seen, times) =>
-      answer(
-        201,
-        times < 2 ? box(times === 0 ? 'error' : 'deleted', `dead${times}`) : box('active', 'alive'),
-      )(response, seen, times)
-    const { url, seen } = await start({
-      'POST /api/v1/sandboxes': made,
-      'DELETE /api/v1/sandboxes/dead0': answer(204, ''),
-      'DELETE /api/v1/sandboxes/dead1': answer(204, ''),
-    })
-
-    const sandbox = await clientOf(url).create({ key: 'k', owner: 'run_1', projectRoot: '/p' })
-
-    expect(sandbox).toEqual({ id: 'alive', mergedDir: '/tmp/alive', driver: 'copy' })
-    const creates = seen.filter((each) => each.method === 'POST')
-    expect(creates.map((each) => each.body.idempotencyKey)).toEqual(['k', 'k~2', 'k~3'])
-    expect(creates[0]?.body).toMatchObject({
-      projectRoot: '/p',
-      noLock: true,
-      owner: 'agent-manager-test',
-      behavior: { acceptance: { deny: { pathGlobs: ['**/.never'] } } },
-    })
-  })
-
-  it('gives up on a service that only has dead sandboxes, and on one without a folder to work in', async () => {
-    const dead = await start({ 'POST /api/v1/sandboxes': answer(201, box('deleted')) })
-    const request = { key: 'k', owner: 'run_1', projectRoot: '/p' }
-    await expect(clientOf(dead.url).create(request)).rejects.toMatchObject({ code: 'SANDBOX_OPERATION' })
-    expect(dead.seen.filter((each) => each.method === 'POST')).toHaveLength(4)
-    await dead.stop()
-    const odd = await start({
-      'POST /api/v1/sandboxes': answer(201, { ...box('active'), mergedDir: 'relative' }),
-    })
-    await expect(clientOf(odd.url).create(request)).rejects.toMatchObject({ code: 'SANDBOX_OPERATION' })
-  })
-
-  it('tries a create once more after a 500, with the same key', async () => {
-    const { url, seen } = await start({
-      'POST /api/v1/sandboxes': (response, one, times) =>
-        times === 0
-          ? answer(500, { error: 'race', code: 500, success: false })(response, one, times)
-          : answer(201, box('active'))(response, one, times),
-    })
-
-    await clientOf(url).create({ key: 'k', owner: 'run_1', projectRoot: '/p' })
-
-    expect(seen.map((each) => each.body.idempotencyKey)).toEqual(['k', 'k'])
-  })
-
-  it('ends a body that trickles at the deadline and one without end at the cap', async () => {
-    const { url } = await start({
-      'GET /drops': (response) => {
-        const timer = setInterval(() => response.write('{'), 20)
-        response.on('close', () => clearInterval(timer))
-      },
-      'GET /flood': (response) => {
-        const more = () => {
-          while (response.writable && response.write(Buffer.alloc(1024 * 1024, 'x')));
-        }
-        response.on('drain', more).on('error', () => {})
-        more()
-      },
-    })
+describe('an address', () => {
+  it('ends an answer without end at the cap', async () => {
+    const { url, stop } = await startFaultyServer({ 'GET /flood': flood })
     const transport = createTransport({ baseUrl: () => url, token: () => null })
-    const startedAt = Date.now()
 
-    const drops = await transport({ method: 'GET', path: 'drops', timeoutMs: 300 })
-    expect(drops).toMatchObject({ kind: 'lost', error: { message: expect.stringContaining('300 ms') } })
-    expect(Date.now() - startedAt).toBeLessThan(5000)
-    const flood = await transport({ method: 'GET', path: 'flood', timeoutMs: 20_000 })
-    expect(flood).toMatchObject({ kind: 'lost', error: { message: expect.stringContaining('larger than') } })
+    const outcome = await transport({ method: 'GET', path: 'flood', timeoutMs: 20_000 })
+
+    expect(outcome).toMatchObject({
+      kind: 'lost',
+      error: { message: expect.stringContaining('larger than') },
+    })
+    await stop()
   })
 
   it('says that nothing was reached, naming the setting, when nobody listens', async () => {
-    const { url, stop } = await start({})
+    const { url, stop } = await startFaultyServer({})
     await stop()
     const request = { key: 'k', owner: 'run_1', projectRoot: '/p' }
 

@@ -29,6 +29,7 @@ async function rewriteRow(id: string, edit: (row: Record<string, unknown>) => ob
 /** Stops in the middle of a landing: the intent is written and some files have landed. */
 async function crashWhileLanding() {
   const made = await sandboxWithChanges()
+  await server.call('GET', `${ROUTE}/${made.id}/diff`) // waits for its base
   const before = JSON.parse(await readFile(join(server.baseDir, 'rows', `${made.id}.json`), 'utf8'))
   // A landing in another project yields the tree hash: approve here, then put the project and the row back.
   const originals = await readTree(made.root, isGit)
@@ -137,7 +138,7 @@ describe('start', () => {
     server = await startSandboxServer()
     const env = { SANDBOX_BASE_DIR: await makeFolder(), PORT: '0' }
 
-    await expect(launchSandbox({ ...env, SANDBOX_DRIVER: 'overlay' })).rejects.toThrow(
+    await expect(launchSandbox({ ...env, SANDBOX_DRIVER: 'fuse' })).rejects.toThrow(
       /exit 64: .*SANDBOX_DRIVER/,
     )
     await expect(launchSandbox({ ...env, PORT: 'x' })).rejects.toThrow(/exit 64: .*PORT/)

@@ -1,4 +1,4 @@
-import { chmod, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import { chmod, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callsOf } from '../support/sandbox-calls.ts'
@@ -21,7 +21,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-const { create, diffOf, approve, pathsOf } = callsOf(() => server)
+const { create, diffOf, approve } = callsOf(() => server)
 
 describe('landing', () => {
   it('makes the project byte-identical to the sandbox for every kind of change', async () => {
@@ -105,40 +105,6 @@ describe('landing', () => {
     expect((await readTree(root))['secret.txt']).toMatch(/^600 /)
   })
 
-  it('refuses when a touched file of the project moved on, naming it and touching nothing', async () => {
-    const root = await makeProject()
-    const { id, dir } = await create(root)
-    await writeFile(join(dir, 'src/app.txt'), 'agent\n')
-    await writeFile(join(dir, 'fresh.txt'), 'agent\n')
-    await writeFile(join(root, 'src/app.txt'), 'person\n')
-    await writeFile(join(root, 'fresh.txt'), 'person\n')
-    const before = await readTree(root)
-
-    const answer = await approve(id)
-
-    expect(answer.status).toBe(200)
-    expect(answer.json).toMatchObject({ success: false, applied: 0, failed: 2 })
-    expect(answer.json.error).toContain('src/app.txt')
-    expect(answer.json.conflictInfo.conflictingFiles).toEqual(['fresh.txt', 'src/app.txt'])
-    expect(await readTree(root)).toEqual(before)
-    expect((await server.call('GET', `/api/v1/sandboxes/${id}`)).json.status).toBe('active')
-  })
-
-  it('answers 409 when both sides are committed, and success false when forced', async () => {
-    const root = await makeProject()
-    const { id, dir } = await create(root)
-    await writeFile(join(dir, 'src/app.txt'), 'agent\n')
-    await writeFile(join(root, 'src/app.txt'), 'person\n')
-    await git(root, 'commit', '-qam', 'person')
-
-    expect((await approve(id)).status).toBe(409)
-    const forced = await approve(id, { mode: 'all', overrideAcceptance: true, force: true })
-
-    expect(forced.status).toBe(200)
-    expect(forced.json).toMatchObject({ success: false, failed: 1 })
-    expect(await readFile(join(root, 'src/app.txt'), 'utf8')).toBe('person\n')
-  })
-
   it('takes everything back when one file cannot be written', async (context) => {
     const root = await makeProject({ 'a/1': '1\n', 'gone/1': '1\n', 'z/1': '1\n' })
     const { id, dir } = await create(root)
@@ -173,30 +139,5 @@ describe('landing', () => {
     expect(answer.json.error).toContain('e/new')
     expect(await readTree(outside)).toEqual({})
     expect(await readTree(root)).not.toHaveProperty('d/new')
-  })
-
-  it('lands one file of several, and then the rest', async () => {
-    const root = await makeProject()
-    const { id, dir } = await create(root)
-    await writeFile(join(dir, 'src/app.txt'), 'changed\n')
-    await unlink(join(dir, 'src/old.txt'))
-    await writeFile(join(dir, 'new.txt'), 'n\n')
-    const file = (await diffOf(id)).files.find(
-      (each: { filePath: string }) => each.filePath === 'src/app.txt',
-    )
-
-    const first = await approve(id, { mode: 'files', fileIds: [file.id], overrideAcceptance: true })
-
-    expect(first.json).toMatchObject({ success: true, applied: 1, remaining: 2, isPartial: true })
-    expect(await readFile(join(root, 'src/app.txt'), 'utf8')).toBe('changed\n')
-    expect(await readFile(join(dir, 'src/app.txt'), 'utf8')).toBe('changed\n')
-    const rest = await diffOf(id)
-    expect(pathsOf(rest)).toEqual(['added new.txt', 'deleted src/old.txt'])
-    expect((await server.call('GET', `/api/v1/sandboxes/${id}`)).json.status).toBe('active')
-    const ids = rest.files.map((each: { id: string }) => each.id)
-    const last = await approve(id, { mode: 'files', fileIds: ids, overrideAcceptance: true })
-    expect(last.json).toMatchObject({ success: true, applied: 2, remaining: 0, isPartial: false })
-    expect((await server.call('GET', `/api/v1/sandboxes/${id}`)).json.status).toBe('approved')
-    expect(await readTree(root, isGit)).toEqual(await readTree(dir, isGit))
   })
 })

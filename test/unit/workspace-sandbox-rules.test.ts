@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { judge } from '../../cmd/workspace-sandbox/acceptance.ts'
-import { flattenRules, rulesInSubFolder } from '../../cmd/workspace-sandbox/copy-driver/ignore-rules.ts'
-import { formatPatch } from '../../cmd/workspace-sandbox/copy-driver/patch-format.ts'
+import { flattenRules, rulesInSubFolder } from '../../cmd/workspace-sandbox/git-base/ignore-rules.ts'
+import { formatPatch } from '../../cmd/workspace-sandbox/git-base/patch-format.ts'
 import { matchesPathGlob } from '../../cmd/workspace-sandbox/path-glob.ts'
 import { contains, outermost, resolveInProject } from '../../cmd/workspace-sandbox/reservation.ts'
 

@@ -1,8 +1,8 @@
-/** Lands the step between two trees in the project, and takes it back when a write fails half way. */
+/** Lands changes in the project, and takes it back when a write fails half way. */
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BaseGit, emptyIndex, inBase } from './base-git.ts'
-import { type Change, readChanges } from './changes.ts'
+import type { Change } from './changes.ts'
 import { land } from './land.ts'
 import { findDrift, findUnlanded } from './project-files.ts'
 
@@ -14,8 +14,7 @@ export interface LandingStep {
   readonly mark: string
   /** Absolute real path of the project's folder. */
   readonly scope: string
-  readonly from: string
-  readonly to: string
+  readonly changes: readonly Change[]
   /** True after a crash: paths that have landed already are fine. */
   readonly resumed: boolean
   readonly keepOwners: boolean
@@ -30,10 +29,10 @@ export type LandResult =
 
 /** All of it or nothing. @throws only before the first write */
 export async function landStep(step: LandingStep): Promise<LandResult> {
-  const changes = await readChanges(step.base, step.from, step.to)
+  const { changes } = step
   const drifted = await findDrift(step.scope, changes, step.resumed)
   if (drifted.length > 0) return { ok: false, reason: 'drift', paths: drifted }
-  const staged = await stage(step, 'staged-after', step.to, changes)
+  const staged = await stage(step.base, join(step.folder, 'staged-after'), changes)
   try {
     await land({ root: step.scope, mark: step.mark, keepOwners: step.keepOwners, changes, staged })
     const unlanded = await findUnlanded(step.scope, changes)
@@ -55,7 +54,7 @@ async function restore(step: LandingStep, wanted: readonly Change[]): Promise<bo
     // Only what landed: the place that refused a write once would refuse it again.
     const landed = new Set(await findUnlanded(step.scope, back))
     const changes = back.filter((each) => landed.has(each.path))
-    const staged = await stage(step, 'staged-before', step.from, changes)
+    const staged = await stage(step.base, join(step.folder, 'staged-before'), changes)
     await land({ root: step.scope, mark: step.mark, keepOwners: step.keepOwners, changes, staged })
     await rm(staged, { recursive: true, force: true })
     return (await findUnlanded(step.scope, back)).length === 0
@@ -64,20 +63,16 @@ async function restore(step: LandingStep, wanted: readonly Change[]): Promise<bo
   }
 }
 
-/** Writes the wanted side of changes into a fresh folder. @returns that folder */
-async function stage(
-  step: LandingStep,
-  name: string,
-  tree: string,
-  changes: readonly Change[],
-): Promise<string> {
-  const folder = join(step.folder, name)
+/** Writes the wanted side of changes into a fresh folder. @param folder absolute @returns that folder */
+async function stage(base: BaseGit, folder: string, changes: readonly Change[]): Promise<string> {
   await rm(folder, { recursive: true, force: true }) // left by a crash
   await mkdir(folder, { mode: 0o700 })
-  const index = await emptyIndex(step.base, 'staged.index')
-  await inBase(step.base, ['read-tree', tree], { index })
-  const paths = changes.flatMap((each) => (each.after === null ? [] : [`${each.path}\0`]))
-  const args = ['checkout-index', `--prefix=${folder}/`, '-z', '--stdin']
-  await inBase(step.base, args, { index, input: Buffer.from(paths.join('')) })
+  const index = await emptyIndex(base, 'staged.index')
+  const lines = changes.flatMap(({ path, after }) =>
+    after === null ? [] : [`${after.mode} ${after.oid}\t${path}\0`],
+  )
+  if (lines.length === 0) return folder
+  await inBase(base, ['update-index', '-z', '--index-info'], { index, input: Buffer.from(lines.join('')) })
+  await inBase(base, ['checkout-index', '--all', `--prefix=${folder}/`], { index })
   return folder
 }

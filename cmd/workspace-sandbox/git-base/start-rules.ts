@@ -7,18 +7,23 @@ import { splitNul } from './git.ts'
 import { BUILTIN_RULES, flattenRules, type RuleFile } from './ignore-rules.ts'
 import type { ProjectGit } from './project-git.ts'
 
-/** The rules that decide for the sandbox's whole life, weakest first. */
-export async function effectiveRules(
-  base: BaseGit,
-  project: ProjectGit | null,
-  ignoreFiles: readonly string[],
-): Promise<string> {
+/** The rules from outside the workspace's ignore files. Git finds them from now on. */
+export async function writeOuterRules(base: BaseGit, project: ProjectGit | null): Promise<string> {
   const outer =
     project === null
       ? ((await readText(join(base.workspace, '.agentignore'))) ?? BUILTIN_RULES)
       : project.outerRules
   await mkdir(join(base.dir, 'info'), { recursive: true })
   await writeFile(join(base.dir, 'info', 'exclude'), outer)
+  return outer
+}
+
+/** The rules that decide for the sandbox's whole life, weakest first. @param outer of {@link writeOuterRules} */
+export async function effectiveRules(
+  base: BaseGit,
+  outer: string,
+  ignoreFiles: readonly string[],
+): Promise<string> {
   const walked = await notIgnored(base, ignoreFiles.map(dirname))
   const files: RuleFile[] = []
   for (const file of ignoreFiles) {

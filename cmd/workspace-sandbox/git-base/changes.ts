@@ -1,5 +1,5 @@
 /** What differs between two trees of base.git, file by file. A rename is one deletion and one addition. */
-import { type BaseGit, emptyIndex, inBase } from './base-git.ts'
+import { type BaseGit, inBase } from './base-git.ts'
 import { splitNul } from './git.ts'
 
 export interface Entry {
@@ -70,24 +70,4 @@ export async function readBinaryPaths(base: BaseGit, from: string, to: string): 
   const output = await inBase(base, ['diff-tree', '-r', '-z', '--numstat', '--no-renames', from, to])
   const binary = splitNul(output).filter((line) => line.startsWith('-\t-\t'))
   return new Set(binary.map((line) => readName(line.slice(4))))
-}
-
-/** `from` with the given changes made: the tree a partial approval wants to reach. */
-export async function treeWith(base: BaseGit, from: string, changes: readonly Change[]): Promise<string> {
-  const index = await emptyIndex(base, 'partial.index')
-  await inBase(base, ['read-tree', from], { index })
-  const zero = '0'.repeat(from.length)
-  const lines = (which: readonly Change[]) =>
-    which.map((each) =>
-      each.after === null
-        ? `0 ${zero}\t${each.path}\0`
-        : `${each.after.mode} ${each.after.oid}\t${each.path}\0`,
-    )
-  // Removals first: a file may become a folder.
-  const text = [
-    ...lines(changes.filter((each) => each.after === null)),
-    ...lines(changes.filter((each) => each.after !== null)),
-  ]
-  await inBase(base, ['update-index', '-z', '--index-info'], { index, input: Buffer.from(text.join('')) })
-  return (await inBase(base, ['write-tree'], { index })).toString().trim()
 }

@@ -68,25 +68,32 @@ export async function emptyIndex(base: BaseGit, name: string): Promise<string> {
  * Reads the whole copy into the index and returns its tree. The index stays for the next time: git then reads
  * only files whose stat data moved.
  * @param alwaysIn paths to take although a rule ignores them (bytes as latin1)
+ * @param seeRepository called with each repository inside the copy, as `a/b/`
  */
-export async function readWorkspace(base: BaseGit, alwaysIn: readonly string[] = []): Promise<string> {
+export async function readWorkspace(
+  base: BaseGit,
+  alwaysIn: readonly string[] = [],
+  seeRepository: (path: string) => void = () => {},
+): Promise<string> {
   // Only we write this index and one operation runs at a time, so a lock left by a killed git is stale.
   await rm(join(base.dir, 'index.lock'), { force: true })
   const tracked = await readTracked(base)
   await changeIndex(base, ['--force-remove'], tracked.gone)
-  const { files, placeholders } = await listNewFiles(base)
+  const { files, placeholders } = await listNewFiles(base, seeRepository)
   await changeIndex(base, ['--add', '--remove', '--replace'], [...tracked.changed, ...files, ...alwaysIn])
   await changeIndex(base, ['--force-remove'], placeholders)
   return firstLine(await inBase(base, ['write-tree']))
 }
 
-const changeIndex = async (
+/** `git update-index` for many paths (bytes as latin1). */
+export const changeIndex = async (
   base: BaseGit,
   how: readonly string[],
   paths: readonly string[],
+  index = 'index',
 ): Promise<void> => {
   if (paths.length === 0) return
-  await inBase(base, ['update-index', ...how, '-z', '--stdin'], { input: joinNul(paths) })
+  await inBase(base, ['update-index', ...how, '-z', '--stdin'], { input: joinNul(paths), index })
 }
 
 /** Index entries whose file changed, and those whose file is gone or became a folder. */
@@ -109,13 +116,17 @@ async function readTracked(base: BaseGit): Promise<{ gone: string[]; changed: st
  * folder; with one entry below that folder in the index it walks in as into any other, which is what we want: the
  * files of a clone the agent made are files.
  */
-async function listNewFiles(base: BaseGit): Promise<{ files: string[]; placeholders: string[] }> {
+async function listNewFiles(
+  base: BaseGit,
+  seeRepository: (path: string) => void,
+): Promise<{ files: string[]; placeholders: string[] }> {
   const placeholders: string[] = []
   for (let depth = 0; depth < MAX_NESTED_REPOSITORIES_DEPTH; depth += 1) {
     const args = ['ls-files', '-z', '--others', `--exclude-from=${rulesFile(base)}`]
     const files = splitNul(await inBase(base, args))
     const repositories = files.filter((path) => path.endsWith('/'))
     if (repositories.length === 0) return { files, placeholders }
+    repositories.forEach(seeRepository)
     const added = repositories.map((path) => `${path}.placeholder-${randomUUID()}`)
     placeholders.push(...added)
     await addEmptyEntries(base, added)

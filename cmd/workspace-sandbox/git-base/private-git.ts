@@ -1,0 +1,72 @@
+/**
+ * Gives the agent's workspace a git repository of its own: own refs, index and config, no remotes, no hooks.
+ * Objects are borrowed read-only from the project through `objects/info/alternates`, so nothing the agent does
+ * with git can reach the project's repository. After this the service never runs git on that repository again: its
+ * config then belongs to the agent.
+ */
+import { appendFile, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyIndex } from './copy-index.ts'
+import { firstLine, type Git } from './git.ts'
+import type { ProjectGit } from './project-git.ts'
+
+const HEADS = 'refs/heads/'
+
+/**
+ * @param indexFile copied when given: it knows the files' stat data, so the agent's first `git status` reads no
+ * file. Only right where the workspace shows the project's own files.
+ */
+export async function makePrivateGit(
+  git: Git,
+  project: ProjectGit,
+  workspace: string,
+  indexFile: string | null = null,
+): Promise<void> {
+  const run = (...args: string[]) => git({ cwd: workspace, args })
+  const { branch, objectFormat } = project
+  const first = branch?.startsWith(HEADS) ? [`--initial-branch=${branch.slice(HEADS.length)}`] : []
+  await run('init', '--quiet', '--template=', `--object-format=${objectFormat}`, ...first, '.')
+  const gitDir = join(workspace, '.git')
+  await borrowObjects(gitDir, project.objectsDir)
+  await mkdir(join(gitDir, 'info'), { recursive: true })
+  await writeFile(join(gitDir, 'info', 'exclude'), project.outerRules)
+  if (project.shallow !== null) await writeFile(join(gitDir, 'shallow'), project.shallow)
+  await appendFile(join(gitDir, 'config'), project.settings.map(settingText).join(''))
+  if (branch !== null && first.length === 0) await run('symbolic-ref', 'HEAD', branch)
+  if (indexFile !== null) {
+    await copyIndex(indexFile, join(gitDir, 'index'))
+  }
+  if (project.head === null) return
+
+  const commit = project.prefix === '' ? project.head : await commitOfSubFolder(git, project, workspace)
+  if (branch === null) await run('update-ref', '--no-deref', 'HEAD', commit)
+  else await run('update-ref', branch, commit)
+  if (indexFile === null) await run('read-tree', commit)
+}
+
+/** The sub-folder's own history starts here: one commit with its tree (empty when HEAD has no such folder). */
+async function commitOfSubFolder(git: Git, project: ProjectGit, workspace: string): Promise<string> {
+  const name = `${project.head}:${project.prefix.replace(/\/$/, '')}`
+  const ask = async (okCodes: readonly number[], ...args: string[]) =>
+    firstLine((await git({ cwd: workspace, args, okCodes })).stdout)
+  const isTree = (await ask([0, 1, 128], 'cat-file', '-t', name)) === 'tree'
+  const tree = isTree ? await ask([0], 'rev-parse', '--verify', name) : await ask([0], 'mktree')
+  const message = `Base of the sandbox: ${project.prefix} at ${project.head}`
+  return ask([0], 'commit-tree', tree, '-m', message)
+}
+
+/** @param gitDir absolute path of a repository of ours */
+export async function borrowObjects(gitDir: string, objectsDir: string): Promise<void> {
+  await mkdir(join(gitDir, 'objects', 'info'), { recursive: true })
+  await writeFile(join(gitDir, 'objects', 'info', 'alternates'), `${quote(objectsDir)}\n`)
+}
+
+/** @param setting a name of two parts, and its value */
+function settingText([name, value]: readonly [string, string]): string {
+  const [section = '', key = ''] = name.split('.')
+  return `[${section}]\n\t${key} = ${quote(value)}\n`
+}
+
+/** Always quoted: an unquoted path could start with `#`, hold a line break, or lose its last blank. */
+const quote = (text: string): string =>
+  `"${text.replace(/["\\]/g, '\\$&').replace(/\n/g, '\\n').replace(/\t/g, '\\t')}"`

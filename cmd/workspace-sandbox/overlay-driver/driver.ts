@@ -1,0 +1,156 @@
+/**
+ * The overlay driver: the agent works on an overlay over the project itself, so making a sandbox copies nothing
+ * and its changes are what lies in the upper layer.
+ */
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Driver } from '../driver.ts'
+import { badRequest, isErrno, ServiceFailure } from '../failure.ts'
+import type { BaseGit } from '../git-base/base-git.ts'
+import { createBaseOperations } from '../git-base/base-operations.ts'
+import type { Git } from '../git-base/git.ts'
+import { makePrivateGit } from '../git-base/private-git.ts'
+import { readProjectGit } from '../git-base/project-git.ts'
+import { restorePaths } from '../git-base/restore.ts'
+import type { SandboxFolders } from '../sandbox-folders.ts'
+import { scanBase } from './base-scan.ts'
+import { type Layout, layoutOf, makeLayers, mountWorkspace, upperOption, withFreshView } from './layers.ts'
+import { findMountUsers } from './mount-users.ts'
+import type { Mounts } from './mounts.ts'
+import { hideKnownPointers, hidePointer } from './nested-git.ts'
+import { readUpper } from './read-upper.ts'
+
+const LEAVE_MS = 3_000
+const LOOK_AGAIN_MS = 100
+
+interface OverlayDeps {
+  readonly git: Git
+  readonly folders: SandboxFolders
+  readonly mounts: Mounts
+  /** Whether owners of files can be kept. */
+  readonly isRoot: boolean
+}
+
+export function createOverlayDriver(deps: OverlayDeps): Driver {
+  const { git, folders, mounts, isRoot } = deps
+  const layout = (id: string) => layoutOf(folders.of(id))
+  const baseOf = (id: string): BaseGit => {
+    return { git, dir: layout(id).baseGit, workspace: layout(id).upper }
+  }
+  const { reading, ...operations } = createBaseOperations({ git, baseOf, folderOf: folders.of, isRoot })
+  const readTree = (id: string, baseTree: string) => readLayers(mounts, layout(id), baseOf(id), baseTree)
+  return {
+    ...operations,
+    create: (id, scope) => create(deps, layout(id), scope),
+    finishBase: (id, scope) => finishBase(deps, layout(id), scope),
+    start: async (id) => {
+      if (!(await mounts.isOverlay(layout(id).merged))) await mountAgain(deps, layout(id))
+    },
+    stop: (id) => unmountKept(mounts, layout(id)),
+    isMounted: (id) => mounts.isOverlay(layout(id).merged),
+    read: async (id, baseTree) => reading(id, baseTree, await readTree(id, baseTree)),
+    restore: (id, baseTree, paths) => {
+      const workspace = { ...baseOf(id), workspace: layout(id).merged }
+      return whileMounted(deps, layout(id), () => restorePaths(workspace, baseTree, paths))
+    },
+    retire: folders.retire,
+    remove: folders.remove,
+  }
+}
+
+/** Its cost does not grow with the project: reading the base is left to `finishBase`. */
+async function create({ git, mounts }: OverlayDeps, layout: Layout, scope: string) {
+  const mounted = makeLayers(mounts, layout, scope).then(() => mountWorkspace(mounts, layout))
+  // Both are waited for, so that nothing goes on in a folder that is removed after a failure.
+  const [facts, mounting] = await Promise.allSettled([readProjectGit(git, scope), mounted])
+  if (facts.status === 'rejected') throw facts.reason
+  if (mounting.status === 'rejected') throw mounting.reason
+  const project = facts.value
+  await writeFile(layout.startMark, project?.head ?? '')
+  if (project !== null) {
+    await makePrivateGit(git, project, layout.merged, project.indexFile)
+    await hideKnownPointers(git, { workspace: layout.merged, scope, commonDir: project.commonDir })
+  }
+  const driver = { name: 'overlayfs', version: '1.0' }
+  return { driver, mergedDir: layout.merged, baseTree: null, baseCommit: project?.head ?? null }
+}
+
+async function finishBase({ git, mounts }: OverlayDeps, layout: Layout, scope: string): Promise<string> {
+  const { mtimeNs } = await stat(layout.startMark, { bigint: true })
+  const commit = await readFile(layout.startMark, 'utf8')
+  const base = { git, dir: layout.baseGit, workspace: scope }
+  const scan = await scanBase(base, { ns: mtimeNs, commit: commit || null })
+  if (await mounts.isOverlay(layout.merged)) {
+    for (const path of scan.repositories) {
+      await hidePointer(layout.merged, Buffer.from(path, 'latin1').toString())
+    }
+  }
+  return scan.baseTree
+}
+
+async function readLayers(mounts: Mounts, layout: Layout, base: BaseGit, baseTree: string): Promise<string> {
+  const { upper, lower } = layout
+  try {
+    await stat(upper)
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) throw badRequest('the upper folder of the sandbox is gone')
+    throw error
+  }
+  const live = (await mounts.isOverlay(layout.merged)) ? layout.merged : null
+  return withFreshView(mounts, layout, (fresh) =>
+    readUpper(base, { upper, lower, live, fresh }, baseTree, layout.nothing),
+  )
+}
+
+/** A process that stays inside keeps the old mount alive: that is noted for the next start. */
+async function unmountKept(mounts: Mounts, layout: Layout): Promise<void> {
+  const { merged, detached } = layout
+  if (!(await mounts.isOverlay(merged))) return
+  const { dev } = await stat(merged)
+  if (await mounts.unmountIfUnused(merged)) return
+  await writeFile(detached, String(dev))
+  await mounts.detach(merged)
+}
+
+/** Two live overlays on one upper layer damage it, so whoever was left inside the old one has to leave first. */
+async function mountAgain({ mounts }: OverlayDeps, layout: Layout): Promise<void> {
+  const device = await readDetached(layout)
+  const pids = await waitForUsers(upperOption(layout.folder), device)
+  if (pids.length > 0) {
+    throw new ServiceFailure(409, `processes still work in the stopped workspace: ${pids.join(', ')}`, {
+      hint: 'end these processes, then start the sandbox again',
+      retryable: true,
+    })
+  }
+  await rm(layout.detached, { force: true })
+  await mountWorkspace(mounts, layout)
+}
+
+/** @returns who has not left after a while: a program that makes its own name space holds every mount for a moment */
+async function waitForUsers(mark: string, device: number | null): Promise<number[]> {
+  const deadline = performance.now() + LEAVE_MS
+  for (;;) {
+    const pids = await findMountUsers(mark, device)
+    if (pids.length === 0 || performance.now() >= deadline) return pids
+    await sleep(LOOK_AGAIN_MS)
+  }
+}
+
+async function readDetached(layout: Layout): Promise<number | null> {
+  try {
+    return Number(await readFile(layout.detached, 'utf8'))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+async function whileMounted(deps: OverlayDeps, layout: Layout, work: () => Promise<void>): Promise<void> {
+  if (await deps.mounts.isOverlay(layout.merged)) return work()
+  await mountAgain(deps, layout)
+  try {
+    await work()
+  } finally {
+    await deps.mounts.unmount(layout.merged)
+  }
+}
