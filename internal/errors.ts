@@ -54,6 +54,7 @@ export const ERRORS = {
   VALIDATION_PROJECT_ROOT: kind(422, 'The project root cannot be used', 'fix_input'),
   VALIDATION_SCOPE: kind(422, 'The scope cannot be used', 'fix_input'),
   SANDBOX_GIT_LAYOUT: kind(422, 'The git layout cannot be kept apart from the sandbox', 'use_alternative'),
+  SANDBOX_CAPABILITY: kind(422, 'The sandbox service cannot land these changes', 'use_alternative'),
   RUNNER_UNAVAILABLE: kind(422, 'The runner cannot be used here', 'use_alternative'),
   RUNNER_CAPABILITY: kind(422, 'The runner cannot do what the profile demands', 'use_alternative'),
   HEADERS_TOO_LARGE: kind(431, 'The request headers are too large', 'fix_input'),

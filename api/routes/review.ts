@@ -66,6 +66,7 @@ function addApprove(app: RouteApp, { review }: ApiDeps): void {
           'STATE_DIFF_CHANGED',
           'STATE_NO_DIFF',
           'STATE_CONFLICT',
+          'SANDBOX_CAPABILITY',
           'STATE_PROJECT_DIRTY',
           ...SANDBOX,
         ),

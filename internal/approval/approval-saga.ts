@@ -132,13 +132,16 @@ async function land(deps: SagaDeps, row: ApprovalRow, landing: Landing): Promise
     projectRoot: landing.projectRoot,
   })
   if (!result.ok) {
-    const what =
-      result.reason === 'conflict'
-        ? 'The changes do not fit the project any more'
-        : 'The changes cannot be landed from this sandbox'
-    throw new AppError('STATE_CONFLICT', `${what}: ${result.message}`, {
-      extra: { conflicts: result.paths.map((path) => ({ path, reason: result.message })) },
-    })
+    const extra = { conflicts: result.paths.map((path) => ({ path, reason: result.message })) }
+    throw result.reason === 'conflict'
+      ? new AppError('STATE_CONFLICT', `The changes do not fit the project any more: ${result.message}`, {
+          extra,
+        })
+      : new AppError(
+          'SANDBOX_CAPABILITY',
+          `The changes cannot be landed from this sandbox: ${result.message}`,
+          { extra },
+        )
   }
   return step(deps, row, { state: 'landed' })
 }

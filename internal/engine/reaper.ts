@@ -6,9 +6,9 @@ import { append, type RunPatch } from '../event/event-store.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { toStorable } from '../event/storable.ts'
 import type { Logger } from '../log.ts'
-import { type ClaimedRow, ended, expiredRuns, MAX_TURN_ATTEMPTS } from '../run/run-queue.ts'
+import { type ClaimedRow, ended, expiredRuns } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
-import { handBackPatch } from './run-changes.ts'
+import { exhausted, handBackPatch } from './run-changes.ts'
 import { requeueInputs } from './run-work-store.ts'
 import { failureOf } from './turn-end.ts'
 
@@ -78,12 +78,8 @@ function judge(row: ClaimedRow): Verdict {
         'The service lost this in-place run; look at the project before you run it again.',
       ),
     )
-  if (row.turn_attempt >= MAX_TURN_ATTEMPTS) {
-    return fail(
-      row,
-      failureOf('attempts_exhausted', `The run was lost ${row.turn_attempt} times without an end.`),
-    )
-  }
+  const failure = exhausted(row)
+  if (failure) return fail(row, failure)
   return {
     patch: handBackPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null }),
     event: statusEvent(row.status, 'pending', 'lease_lost'),

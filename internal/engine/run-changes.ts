@@ -4,7 +4,7 @@ import type { NewEvent } from '../event/event.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { storableText } from '../event/storable.ts'
 import { type DiffSummary, PHASE_PERCENT, type RunPhase } from '../run/run.ts'
-import { type ClaimedRow, ended, UNLEASED } from '../run/run-queue.ts'
+import { type ClaimedRow, ended, MAX_TURN_ATTEMPTS, UNLEASED } from '../run/run-queue.ts'
 import type { Failure, TurnOutcome } from '../runner/port.ts'
 import { failureOf, type TurnEnd } from './turn-end.ts'
 
@@ -67,6 +67,12 @@ export const maskFailure = (failure: Failure, redactor: Redactor): Failure => ({
   message: storableText(failure.message, redactor),
   stderrTail: failure.stderrTail && storableText(failure.stderrTail, redactor),
 })
+
+/** Why a run that was lost is not tried again; null: it is. Asked by the reaper and by an owner that lets go. */
+export const exhausted = (row: Pick<ClaimedRow, 'turn_attempt'>): Failure | null =>
+  row.turn_attempt < MAX_TURN_ATTEMPTS
+    ? null
+    : failureOf('attempts_exhausted', `The run was lost ${row.turn_attempt} times without an end.`)
 
 /** Usage adds up over the turns of a run. */
 export function outcomePatch(row: ClaimedRow, outcome: TurnOutcome) {

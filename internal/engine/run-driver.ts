@@ -33,6 +33,7 @@ import { agentEnvironment, type Environment, makeRunFolders } from './agent-envi
 import {
   diffPatch,
   endPatch,
+  exhausted,
   failed,
   failureFrom,
   handBackPatch,
@@ -305,6 +306,8 @@ export class RunDriver {
       return this.#end(failed(failure))
     }
     const isLost = this.#abort.reason === 'lost'
+    const failure = isLost ? exhausted(this.#row) : null
+    if (failure) return this.#end(failed(failure))
     await this.#writer.change({
       from: ['starting', 'running'],
       patch: handBackPatch(this.#row, { counts: isLost, hasSandbox: this.#hasSandbox }),

@@ -180,6 +180,26 @@ describe('an approval', () => {
     expect(commits(run.root)).toEqual(['first'])
   })
 
+  test('that the sandbox service cannot land is refused by its own code, and stays open to other decisions', async () => {
+    const run = await reviewableRun('unable')
+    const unable = { ok: false, reason: 'unable', message: 'a binary', paths: ['new file.txt'] } as const
+    const service = new ReviewService({
+      db: database.db,
+      log,
+      redactor: createRedactor(),
+      publish: () => undefined,
+      wake: () => undefined,
+      replicaId: await insertReplica(database.db),
+      sandbox: { ...sandbox, applyAll: () => Promise.resolve(unable) },
+      project,
+    })
+
+    await expect(service.approve(run.id, ask)).rejects.toMatchObject({ code: 'SANDBOX_CAPABILITY' })
+    expect(await service.reject(run.id, { actor: 'ada', reason: null })).toMatchObject({
+      approvalState: 'rejected',
+    })
+  })
+
   test('asked for ten times at once lands once', async () => {
     const run = await reviewableRun('raced')
     const service = await plain()

@@ -4,6 +4,7 @@ import { ConfigError, readConfig } from '../../internal/config.ts'
 import { formatDuration, parseDuration } from '../../internal/duration.ts'
 import { agentEnvironment, agentPath } from '../../internal/engine/agent-environment.ts'
 import { decidePermission } from '../../internal/engine/permission-gate.ts'
+import { exhausted } from '../../internal/engine/run-changes.ts'
 import { endOfTurn } from '../../internal/engine/turn-end.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { resolveConfig } from '../../internal/run/resolve-config.ts'
@@ -209,6 +210,15 @@ describe('the end of a turn', () => {
   ] as const)('%s', (_, facts, [status, approvalState]) => {
     expect(endOfTurn(facts)).toMatchObject({ status, approvalState })
   })
+})
+
+describe('a run that was lost', () => {
+  test.each([
+    [1, null],
+    [2, null],
+    [3, 'attempts_exhausted'],
+    [4, 'attempts_exhausted'],
+  ])('%i times: %s', (turn_attempt, code) => expect(exhausted({ turn_attempt })?.code ?? null).toBe(code))
 })
 
 describe('what an agent may do alone', () => {
