@@ -112,7 +112,6 @@ async function launchService(
       HOST: '127.0.0.1',
       PORT: '0',
       SANDBOX_BASE_DIR: options.baseDir,
-      SANDBOX_DRIVER: 'copy',
       SANDBOX_TOKEN: token,
       SANDBOX_WATCH_STDIN: '1',
     },
