@@ -6,10 +6,12 @@
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
 import type { HealthReport } from '../internal/health.ts'
+import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
 import type { NewProfile, Profile } from '../internal/profile/profile.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
+import type { RunInput } from '../internal/run/run-input.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
@@ -37,6 +39,37 @@ export interface RunUseCases {
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** Durable intent; the run is cancelled a moment later. Throws STATE_TERMINAL on a finished run. */
   stop(id: string, actor: string): Promise<Run>
+}
+
+export interface ConversationUseCases {
+  /** Durable intent to end the turn; the run stays. Throws STATE_TERMINAL, STATE_TRANSITION_INVALID. */
+  interrupt(id: string, actor: string): Promise<Run>
+  /**
+   * Tells the agent more: in a turn of its own after this one, or at once (`steer`). A finished or reviewable run
+   * goes on. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
+   */
+  continue(
+    id: string,
+    request: { message: string; delivery: 'queue' | 'steer' },
+  ): Promise<{ run: Run; input: RunInput }>
+  /** All inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
+  inputs(id: string): Promise<readonly RunInput[]>
+  /** Throws NOT_FOUND_INPUT; STATE_INPUT_DELIVERED when it is not queued any more. */
+  editInput(id: string, inputId: string, message: string): Promise<RunInput>
+  /** Repeating it is harmless. Throws NOT_FOUND_INPUT, STATE_INPUT_DELIVERED. */
+  cancelInput(id: string, inputId: string): Promise<RunInput>
+}
+
+export interface InteractionUseCases {
+  /** All interactions of a run, oldest first; counts as somebody looking. Throws NOT_FOUND_RUN. */
+  list(runId: string): Promise<readonly Interaction[]>
+  /** The open ones, for a watcher that just attached; counts as somebody looking. */
+  pending(runId: string): Promise<readonly Interaction[]>
+  /**
+   * The same answer again is fine. Throws NOT_FOUND_INTERACTION; STATE_INTERACTION_CLOSED when it was answered
+   * otherwise, expired or was withdrawn; VALIDATION_FIELD for an answer that does not fit the kind.
+   */
+  answer(runId: string, interactionId: string, answer: InteractionAnswer, actor: string): Promise<Interaction>
 }
 
 export interface EventUseCases {
@@ -79,6 +112,14 @@ export interface ReviewUseCases {
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
 }
 
+/** The other end of a connection, as the socket names it. */
+export interface Peer {
+  readonly address: string
+  readonly port: number
+  /** The port of this service that it connected to. */
+  readonly localPort: number
+}
+
 export interface ApiDeps {
   readonly log: Logger
   readonly version: string
@@ -86,8 +127,16 @@ export interface ApiDeps {
   readonly profiles: ProfileUseCases
   readonly tasks: TaskUseCases
   readonly runs: RunUseCases
+  readonly conversation: ConversationUseCases
   readonly events: EventUseCases
   readonly review: ReviewUseCases
+  readonly interactions: InteractionUseCases
+  /**
+   * Whether a peer on this machine is a process of a run. It must say yes where it cannot tell, and where nobody
+   * holds the connection any more: else whoever hangs up after asking gets what was asked. Throwing refuses too.
+   * A no is kept for the life of the connection.
+   */
+  isAgent(peer: Peer): boolean | Promise<boolean>
   /** Turns the database's own failures into DATABASE_CONNECTION; everything else comes back as it is. */
   asAppError(error: unknown): unknown
   readonly runners: { list(): Promise<readonly RunnerView[]> }

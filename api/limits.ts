@@ -7,6 +7,17 @@ export const MAX_PROMPT_BYTES = 2 * KIB * KIB
 /** Descriptions and contents of attachments. */
 export const MAX_TEXT_BYTES = 256 * KIB
 
+/** Rules of tools and paths, of each list. */
+export const MAX_RULES = 200
+/** Characters of a glob. */
+export const MAX_GLOB = 1024
+/** Names of environment variables, of each list or map. */
+export const MAX_ENV_NAMES = 100
+export const MAX_MCP_SERVERS = 50
+export const MAX_MCP_ARGS = 100
+/** Answers to the questions of one interaction, and labels of one answer. */
+export const MAX_ANSWERS = 100
+
 export const MAX_JSON_DEPTH = 32
 /** Members of all objects of one body together. */
 export const MAX_JSON_KEYS = 1000
@@ -28,6 +39,8 @@ export const EVENTS_MAX = 5000
 
 export const MIN_RUN_TIMEOUT_MS = 60_000
 export const MAX_RUN_TIMEOUT_MS = 24 * 3_600_000
+export const MIN_INTERACTION_TIMEOUT_MS = 1000
+export const MAX_INTERACTION_TIMEOUT_MS = 24 * 3_600_000
 
 /** Limits of one WebSocket connection; tests shorten the times. */
 export interface SocketLimits {

@@ -27,17 +27,9 @@ export const NOT_YET = {
   settings: {
     model_preset: notYet('A model by its rank: FAST, CHEAP, SMART.', 'MODEL_PRESET_UNSPECIFIED'),
     fallback_runner_types: notYet('Runners to take where the first is not available.'),
-    allowed_tools: notYet('Only these tools exist, and they need no asking.'),
-    denied_tools: notYet('Tools the agent must not use.'),
-    allowed_paths: notYet('Globs the agent may write to.'),
-    denied_paths: notYet('Globs the agent must not write to.'),
     sandbox_config: notYet('When the sandbox is stopped and deleted, which files are accepted.'),
     budget: notYet('Limits of cost, tokens, turns, tool calls and wall time.'),
-    mcp_servers: notYet('MCP servers for the agent.'),
     caches: notYet('Folders shared between runs.'),
-    interaction_timeout: notYet('How long a question to a person waits.', '300s', '5m', 300),
-    interaction_default: notYet('What an unanswered question counts as.', 'deny'),
-    on_lost: notYet('What becomes of a run whose sandbox is lost.', 'resume'),
   },
   task: {
     phase_prompt_ids: notYet('Prompts of a task in several phases.'),

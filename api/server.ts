@@ -11,6 +11,7 @@ import {
   MAX_URL_BYTES,
   REQUEST_TIMEOUT_MS,
 } from './limits.ts'
+import { addAgentCaller } from './plugins/agent-caller.ts'
 import { refuseConnection } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
@@ -19,9 +20,11 @@ import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
+import { addInteractionRoutes } from './routes/interactions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
+import { addRunInputRoutes } from './routes/run-inputs.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
@@ -36,6 +39,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addErrorHandler(app, deps)
   addRequestBasics(app)
   addSameOrigin(app)
+  addAgentCaller(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
   await addWebSocket(app, deps)
@@ -67,6 +71,8 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
+  addRunInputRoutes(app, deps)
+  addInteractionRoutes(app, deps)
   addRunEventRoutes(app, deps)
   addReviewRoutes(app, deps)
   addRunnerRoutes(app, deps)

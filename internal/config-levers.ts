@@ -1,6 +1,6 @@
 /**
- * The levers of this build, each with its bounds. Every one is enforced somewhere, but for the paths of the two
- * CLIs whose adapters are not built yet: they are taken so that an operator's settings need not change.
+ * The levers of this build, each with its bounds. Every one is enforced somewhere, but for the path of the CLI whose
+ * adapter is not built yet (codex): it is taken so that an operator's settings need not change.
  */
 import { delimiter } from 'node:path'
 import { z } from 'zod'
@@ -42,6 +42,7 @@ export const LEVERS = {
   EXECUTION_DEFAULT_TIMEOUT: { schema: duration('1m', '24h'), standard: '30m' },
   EXECUTION_DEFAULT_MAX_TURNS: { schema: integer(1, 1000), standard: '100' },
   EXECUTION_LEASE_TTL: { schema: duration('2s', '10m'), standard: '60s' },
+  EXECUTION_PARK_AFTER: { schema: duration('1s', '24h'), standard: '15m' },
   SAFETY_REQUIRE_SANDBOX: { schema: truth, standard: 'true' },
   SAFETY_ALLOW_IN_PLACE_OVERRIDE: { schema: truth, standard: 'true' },
   SAFETY_PROJECT_ROOTS: { schema: roots, standard: '' },

@@ -17,14 +17,44 @@ const members = {
   env: z.array(z.string()),
 }
 
+const mcpServer = z.union([
+  z.object({ name: z.string(), command: z.string(), args: z.array(z.string()), env: z.array(z.string()) }),
+  z.object({ name: z.string(), url: z.string(), headersEnv: z.record(z.string(), z.string()) }),
+])
+
+/** Members that the first rows did not have. */
+const later = {
+  allowedTools: z.array(z.string()),
+  deniedTools: z.array(z.string()),
+  allowedPaths: z.array(z.string()),
+  deniedPaths: z.array(z.string()),
+  interactionTimeoutMs: z.number(),
+  interactionDefault: z.enum(['deny', 'allow']),
+  onLost: z.enum(['resume', 'restart', 'fail']),
+  mcpServers: z.array(mcpServer),
+  trustProject: z.boolean(),
+}
+
 export const SettingsSchema = z
-  .object({ ...members, description: z.string(), model: z.string() })
+  .object({ ...members, ...later, description: z.string(), model: z.string() })
   .partial()
   .transform((settings) =>
     Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)),
   )
 
-export const RunConfigSchema = z.object({ ...members, model: z.string().nullable() })
+export const RunConfigSchema = z.object({
+  ...members,
+  model: z.string().nullable(),
+  allowedTools: later.allowedTools.default([]),
+  deniedTools: later.deniedTools.default([]),
+  allowedPaths: later.allowedPaths.default([]),
+  deniedPaths: later.deniedPaths.default([]),
+  interactionTimeoutMs: later.interactionTimeoutMs.default(300_000),
+  interactionDefault: later.interactionDefault.default('deny'),
+  onLost: later.onLost.default('resume'),
+  mcpServers: later.mcpServers.default([]),
+  trustProject: later.trustProject.default(false),
+})
 
 const source = z.enum(['inline', 'profile', 'lever', 'default'])
 export const ConfigSourcesSchema = z.object({
@@ -40,6 +70,15 @@ export const ConfigSourcesSchema = z.object({
   network: source,
   home: source,
   env: source,
+  allowedTools: source.default('default'),
+  deniedTools: source.default('default'),
+  allowedPaths: source.default('default'),
+  deniedPaths: source.default('default'),
+  interactionTimeoutMs: source.default('default'),
+  interactionDefault: source.default('default'),
+  onLost: source.default('default'),
+  mcpServers: source.default('default'),
+  trustProject: source.default('default'),
 })
 
 export const FailureSchema = z.object({
@@ -100,4 +139,22 @@ export const CommitPlanSchema = z.object({
   branch: z.string().nullable(),
   clean: z.array(z.string()),
   dirty: z.array(z.string()),
+})
+
+export const QuestionsSchema = z.array(
+  z.object({
+    question: z.string(),
+    header: z.string().nullable(),
+    options: z.array(z.object({ label: z.string(), description: z.string().nullable() })),
+    multiSelect: z.boolean(),
+  }),
+)
+
+export const AnswerSchema = z.object({
+  decision: z.enum(['allow', 'deny']),
+  scope: z.enum(['once', 'session']),
+  input: z.unknown(),
+  message: z.string().nullable(),
+  interrupt: z.boolean(),
+  answers: z.record(z.string(), z.string()).nullable(),
 })

@@ -23,7 +23,7 @@ export interface DetectOptions {
 /** The strongest launcher that passes its trial. Never rejects: the plain one needs no trial. */
 export async function detectLauncher(options: DetectOptions = {}): Promise<Launcher> {
   const path = options.path ?? SYSTEM_PATH
-  for (const candidate of [bubblewrap(path), unshare(path)]) {
+  for (const candidate of [...bubblewrap(path), unshare(path)]) {
     const fault = candidate.launcher === null ? 'not installed' : await trial(candidate.launcher, path)
     if (fault === null && candidate.launcher !== null) return candidate.launcher
     options.log?.info({ launcher: candidate.name, reason: fault }, 'launcher not usable')
@@ -36,9 +36,17 @@ interface Candidate {
   readonly launcher: Launcher | null
 }
 
-function bubblewrap(path: string): Candidate {
-  const bwrap = findProgram('bwrap', path)
-  return { name: 'bubblewrap', launcher: bwrap === null ? null : createBubblewrapLauncher(bwrap) }
+/** Without unshare it still contains fully but for later mounts; some machines let only bwrap make namespaces. */
+function bubblewrap(path: string): Candidate[] {
+  const [bwrap, tool] = [findProgram('bwrap', path), findProgram('unshare', path)]
+  if (bwrap === null) return [{ name: 'bubblewrap', launcher: null }]
+  return [
+    {
+      name: 'bubblewrap, cut off from later mounts',
+      launcher: tool === null ? null : createBubblewrapLauncher({ bwrap, unshare: tool }),
+    },
+    { name: 'bubblewrap', launcher: createBubblewrapLauncher({ bwrap, unshare: null }) },
+  ]
 }
 
 function unshare(path: string): Candidate {

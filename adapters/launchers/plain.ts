@@ -17,6 +17,7 @@ export function createPlainLauncher(): Launcher {
         request,
         wrapped: false,
         cwd: request.cwd,
+        handover: null,
       })
     },
   }

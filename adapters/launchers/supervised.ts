@@ -1,21 +1,23 @@
 /** What all launchers share: the checks before a start, the spawned process, and its end with all it started. */
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcess, type IOType, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { isAbsolute, relative } from 'node:path'
 import process from 'node:process'
-import type { Readable, Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import type { ExitStatus, LaunchedProcess, LaunchRequest } from '../../internal/launcher/port.ts'
 import { endProcesses } from '../../internal/process/end-processes.ts'
+import { createFamily, type Family } from '../../internal/process/family.ts'
 import { findProgram } from '../../internal/process/find-program.ts'
-import {
-  descendantsOf,
-  listProcesses,
-  type ProcessRef,
-  withEnvironment,
-} from '../../internal/process/proc.ts'
+import { inheritedDescriptors } from '../../internal/process/inherited-descriptors.ts'
+import { endFirstWithoutMemory } from '../../internal/process/memory-pressure.ts'
+import { environmentOf, readProcess } from '../../internal/process/proc.ts'
 
 /** The variable that marks every process of a run, so that none is lost that left its parents. */
 const MARKER = 'AGENT_MANAGER_RUN'
+
+/** The descriptor at which a wrapper reads what `handover` holds. */
+export const HANDOVER_DESCRIPTOR = 3
 
 export interface SupervisedCommand {
   readonly file: string
@@ -25,6 +27,8 @@ export interface SupervisedCommand {
   readonly wrapped: boolean
   /** Where the outermost process starts; a wrapper changes to the request's folder itself. */
   readonly cwd: string
+  /** Bytes for the wrapper at HANDOVER_DESCRIPTOR, which it reads to their end; null: none. */
+  readonly handover: Uint8Array | null
 }
 
 /**
@@ -46,57 +50,93 @@ export function isWithin(path: string, folder: string): boolean {
   return way === '' || !(way === '..' || way.startsWith('../'))
 }
 
-/** Starts the command in a process group of its own. Rejects when it cannot be started. */
+/** Starts the command in a session of its own. Rejects when it cannot be started. */
 export async function startSupervised(command: SupervisedCommand): Promise<LaunchedProcess> {
-  const child = spawn(command.file, [...command.args], {
-    cwd: command.cwd,
-    env: { ...command.request.env },
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
-  // A pipe that breaks because the program is gone is told by `exited`; without a listener it would be fatal.
-  child.stdin.on('error', () => undefined)
+  const child = spawnCommand(command)
+  if (child.pid !== undefined) endFirstWithoutMemory(child.pid)
   const exited = exitOf(child)
+  const family = child.pid === undefined ? null : familyOf(child.pid, command, exited)
+  // A pipe that breaks because the program is gone is told by `exited`; without a listener it would be fatal.
+  child.stdin?.on('error', () => undefined)
+  const handover = child.stdio[HANDOVER_DESCRIPTOR]
+  if (handover instanceof Writable) handover.on('error', () => undefined).end(command.handover)
   await once(child, 'spawn')
-  const { pid } = child
-  if (pid === undefined) throw new Error('the process has no number')
+  const { pid, stdin, stdout, stderr } = child
+  if (pid === undefined || family === null || stdin === null || stdout === null || stderr === null)
+    throw new Error('the process has no number or no pipes')
+  // Those that it started before the first look; later ones inherit.
+  for (const row of family.find()) endFirstWithoutMemory(row.pid)
   return {
     pid,
-    stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdin,
+    stdout,
+    stderr,
     exited,
-    stop: (graceMs) => stop(pid, command, exited, graceMs),
+    stop: (graceMs) => stop(pid, command, family, exited, graceMs),
   }
 }
 
-const exitOf = (child: ChildProcessByStdio<Writable, Readable, Readable>): Promise<ExitStatus> =>
+/** Three pipes, the handover, and nothing at every number at which the child would inherit a file of our parent. */
+function spawnCommand(command: SupervisedCommand): ChildProcess {
+  const inherited = inheritedDescriptors()
+  const nowhere = inherited.length === 0 ? null : openSync('/dev/null', 'r+')
+  const length = Math.max(HANDOVER_DESCRIPTOR, ...inherited) + 1
+  try {
+    return spawn(command.file, [...command.args], {
+      cwd: command.cwd,
+      env: { ...command.request.env },
+      detached: true,
+      stdio: Array.from({ length }, (_, number): IOType | number => {
+        if (number < HANDOVER_DESCRIPTOR) return 'pipe'
+        if (number === HANDOVER_DESCRIPTOR && command.handover !== null) return 'pipe'
+        // Above 2, `ignore` leaves a number as it is.
+        return nowhere !== null && inherited.includes(number) ? nowhere : 'ignore'
+      }),
+    })
+  } finally {
+    if (nowhere !== null) closeSync(nowhere)
+  }
+}
+
+const exitOf = (child: ChildProcess): Promise<ExitStatus> =>
   new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
     child.once('error', () => resolve({ code: null, signal: null }))
   })
 
+/**
+ * The outermost process, what carries its mark, and what can be traced to them. Its number names the session it
+ * started in until it is collected; who is left in that session is looked up at that moment, for later the number
+ * may be somebody else's.
+ */
+function familyOf(pid: number, command: SupervisedCommand, exited: Promise<ExitStatus>): Family {
+  const startTime = readProcess(pid)?.startTime
+  const marker = command.request.env[MARKER]
+  let isCollected = false
+  const family = createFamily(
+    (row) =>
+      (row.pid === pid && row.startTime === startTime) ||
+      (row.sessionId === pid && !isCollected) ||
+      (marker !== undefined && environmentOf(row.pid, MARKER) === marker),
+  )
+  void exited.then(() => {
+    // Behind a wrapper the kernel ended everything with it.
+    if (!command.wrapped) family.find()
+    isCollected = true
+  })
+  return family
+}
+
 async function stop(
   pid: number,
   command: SupervisedCommand,
+  family: Family,
   exited: Promise<ExitStatus>,
   graceMs: number,
 ): Promise<ExitStatus> {
   if (process.platform !== 'linux') return stopGroup(pid, exited, graceMs)
-  let gone = false
-  void exited.then(() => {
-    gone = true
-  })
-  const marker = command.request.env[MARKER]
-  const collect = (): ProcessRef[] => {
-    const rows = listProcesses().filter((row) => row.pid !== process.pid)
-    const marked = marker === undefined ? [] : withEnvironment(MARKER, marker, rows)
-    // Once the outermost process is gone its number means nothing: children that lost it are found by mark.
-    const family = gone ? [] : [...rows.filter((row) => row.pid === pid), ...descendantsOf(pid, rows)]
-    return [...new Map([...family, ...marked].map((row) => [row.pid, row])).values()]
-  }
-  const left = await endProcesses(collect, graceMs, (ref) => command.wrapped && ref.pid === pid)
-  if (left.length > 0) throw new Error(`processes ${left.map((ref) => ref.pid).join(', ')} do not end`)
+  const left = await endProcesses(family.find, graceMs, (row) => command.wrapped && row.pid === pid)
+  if (left.length > 0) throw new Error(`processes ${left.map((row) => row.pid).join(', ')} do not end`)
   return exited
 }
 

@@ -20,7 +20,7 @@ export function createUnshareLauncher(tools: {
       const prefix = unsharePrefix(tools, request, process.getuid?.() === 0)
       const [file, ...args] = [...prefix, program, ...request.argv.slice(1)]
       if (file === undefined) throw new Error('the command is empty')
-      return startSupervised({ file, args, request, wrapped: true, cwd: request.cwd })
+      return startSupervised({ file, args, request, wrapped: true, cwd: request.cwd, handover: null })
     },
   }
 }

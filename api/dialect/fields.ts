@@ -27,6 +27,27 @@ export const longTextIn = (max: number, description: string) =>
 export const requiredTextIn = (max: number, description: string) =>
   z.string().min(1, 'must not be empty').max(max).meta({ description })
 
+/** A text that must be there, of at most `max` bytes in UTF-8. */
+export const requiredLongTextIn = (max: number, description: string) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .refine((text) => bytes(text) <= max, {
+      params: { rule: 'max_bytes' },
+      error: `must have at most ${max} bytes; shorten it`,
+    })
+    .meta({ description: `${description} At most ${max / 1024} KiB.` })
+
+/** One of a few words of ours; "" and null mean unset. */
+export const wordIn = <const V extends readonly string[]>(values: V, description: string) =>
+  z
+    .preprocess(
+      (value) => (value === '' ? null : value),
+      z.enum(values, { error: `must be one of ${values.join(', ')}` }).nullish(),
+    )
+    .transform((value) => value ?? null)
+    .meta({ description })
+
 export const flagIn = (description: string) =>
   z
     .boolean()

@@ -9,6 +9,7 @@ const UNDESCRIBED = 'Default Response'
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   200: 'Done.',
   201: 'Created.',
+  202: 'Accepted: the intent is durable.',
   503: 'Not in a state to serve.',
 }
 

@@ -15,6 +15,7 @@ const TAGS = [
   { name: 'profiles', description: 'Named, versioned settings of runs.' },
   { name: 'tasks', description: 'What someone wants done.' },
   { name: 'runs', description: 'Executions of tasks.' },
+  { name: 'interactions', description: 'What agents ask a person, and the answers.' },
   { name: 'events', description: 'The log of a run.' },
   { name: 'review', description: 'What a run would change, and the decision about it.' },
   { name: 'runners', description: 'The agent programs.' },

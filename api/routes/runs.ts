@@ -1,7 +1,7 @@
-/** Runs: create, list, get, stop. */
+/** Runs: create, list, get, stop, interrupt. */
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
-import { checkRepeatedId, idOr404, idParams, noQuery } from '../schemas/common.ts'
+import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
 import {
@@ -12,12 +12,8 @@ import {
   listRunsQuery,
   newRunFrom,
   pageFrom,
-  stopRunBody,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
-
-/** Who asks where the caller does not say. */
-const NOBODY = 'anonymous'
 
 const ADMISSION = [
   'NOT_FOUND_TASK',
@@ -37,6 +33,7 @@ export function addRunRoutes(app: RouteApp, deps: ApiDeps): void {
   addList(app, deps)
   addGet(app, deps)
   addStop(app, deps)
+  addInterrupt(app, deps)
 }
 
 function addCreate(app: RouteApp, { runs }: ApiDeps): void {
@@ -116,7 +113,7 @@ function addStop(app: RouteApp, { runs }: ApiDeps): void {
         'Answers once the intent is durable; `stopping` is true until the run is cancelled. Repeating it is harmless; a finished run is a 409 and stays as it is.',
       params: idParams,
       querystring: noQuery,
-      body: stopRunBody,
+      body: actorBody,
       response: { 200: stopRunAnswer, ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TERMINAL') },
     },
     handler: async (request) => {
@@ -124,6 +121,33 @@ function addStop(app: RouteApp, { runs }: ApiDeps): void {
       checkRepeatedId(id, request.body.run_id, 'run_id')
       const run = await runs.stop(id, request.body.actor ?? NOBODY)
       return { status: 'stopped', run: runView(run) }
+    },
+  })
+}
+
+function addInterrupt(app: RouteApp, { conversation }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/interrupt',
+    schema: {
+      operationId: 'interruptRun',
+      tags: ['runs'],
+      summary: 'End the turn of a run',
+      description:
+        'Answers once the intent is durable. What the agent did so far is kept, and the run can be continued; a finished run is a 409.',
+      params: idParams,
+      querystring: noQuery,
+      body: actorBody,
+      response: {
+        202: runAnswer,
+        ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TERMINAL', 'STATE_TRANSITION_INVALID'),
+      },
+    },
+    handler: async (request, reply) => {
+      const id = idOr404(request.params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, request.body.run_id, 'run_id')
+      const run = await conversation.interrupt(id, request.body.actor ?? NOBODY)
+      return reply.code(202).send({ run: runView(run) })
     },
   })
 }

@@ -52,5 +52,11 @@ export const actorIn = z
   .transform((actor) => actor || null)
   .meta({ description: 'Who asks: a name, or `Name <mail>`.' })
 
+/** Who asks where the caller does not say. */
+export const NOBODY = 'anonymous'
+
+/** A body that says nothing but who asks. */
+export const actorBody = z.strictObject({ run_id: repeatedId, actor: actorIn })
+
 /** Routes without query parameters: any is unknown. */
 export const noQuery = z.strictObject({})

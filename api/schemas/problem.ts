@@ -46,6 +46,7 @@ export const WRITING: readonly ErrorCode[] = [
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
   'NOT_IMPLEMENTED',
+  'POLICY_AGENT_CALLER',
 ]
 
 /** The error answers of a route, one per status, each naming its codes. */

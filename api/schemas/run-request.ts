@@ -1,28 +1,29 @@
-/** What callers say about runs: create, list, stop. */
+/** What callers say about runs: create, list. */
 import { z } from 'zod'
 import { AppError } from '../../internal/errors.ts'
 import type { PageRequest } from '../../internal/page.ts'
+import type { ProfileSettings } from '../../internal/profile/profile.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
 import { flagIn, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
-import { actorIn, idFilter, idOr404, repeatedId } from './common.ts'
+import { idFilter, idOr404 } from './common.ts'
 import { profileFrom, profileIn } from './profile.ts'
 import { settingsFrom, settingsIn } from './settings.ts'
 
-/** The original's switches to empty an inherited list; there is none yet, so they have nothing to do. */
-const clear = flagIn('Lists are not built yet, so there is nothing to clear.')
+const clear = (list: string) =>
+  flagIn(`Drops the ${list} of the profile; ${list} sent with it takes its place.`)
 
 const inlineConfigIn = z
   .strictObject({
     ...settingsIn,
-    clear_allowed_tools: clear,
-    clear_denied_tools: clear,
-    clear_allowed_paths: clear,
-    clear_denied_paths: clear,
-    clear_fallback_runner_types: clear,
+    clear_allowed_tools: clear('allowed_tools'),
+    clear_denied_tools: clear('denied_tools'),
+    clear_allowed_paths: clear('allowed_paths'),
+    clear_denied_paths: clear('denied_paths'),
+    clear_fallback_runner_types: flagIn('That list is not built yet, so there is nothing to clear.'),
   })
   .meta({
     id: 'RunConfigOverrides',
@@ -89,10 +90,21 @@ export function newRunFrom(body: z.output<typeof createRunBody>, headerKey: stri
     profileRef: profileRef ? profileRefFrom(profileRef) : null,
     tag: body.tag,
     runMode: body.run_mode,
-    inlineConfig: body.inline_config ? settingsFrom(body.inline_config, 'inline_config') : {},
+    inlineConfig: body.inline_config ? inlineConfigFrom(body.inline_config) : {},
     force: body.force ?? false,
     prompt: body.prompt || null,
     idempotencyKey: headerKey ?? body.idempotency_key,
+  }
+}
+
+/** An empty list in a request is unset and inherits; inside, an empty list is a list and inherits nothing. */
+function inlineConfigFrom(input: z.output<typeof inlineConfigIn>): ProfileSettings {
+  return {
+    ...(input.clear_allowed_tools && { allowedTools: [] }),
+    ...(input.clear_denied_tools && { deniedTools: [] }),
+    ...(input.clear_allowed_paths && { allowedPaths: [] }),
+    ...(input.clear_denied_paths && { deniedPaths: [] }),
+    ...settingsFrom(input, 'inline_config'),
   }
 }
 
@@ -155,5 +167,3 @@ function agreed<T>([name, value]: Named<T>, [alias, other]: Named<T>): T | null 
 }
 
 type Named<T> = readonly [name: string, value: T | undefined]
-
-export const stopRunBody = z.strictObject({ run_id: repeatedId, actor: actorIn })

@@ -4,7 +4,7 @@ import type { Run, RunStatus } from '../../internal/run/run.ts'
 import { APPROVAL_STATE, protoName, RUN_MODE, RUN_PHASE, RUN_STATUS } from '../dialect/enums.ts'
 import { time, timeOrNull } from './common.ts'
 import type { getRunAnswer, runOut } from './run.ts'
-import { settingsView } from './settings.ts'
+import { settingsView } from './settings-view.ts'
 
 type RunOut = z.output<typeof runOut>
 
@@ -53,7 +53,7 @@ function stateView(run: Run) {
     failure: failureView(run),
     error_msg: run.failure?.message ?? null,
     exit_code: run.failure?.exitCode ?? null,
-    pending_interactions: 0,
+    pending_interactions: run.pendingInteractions,
   }
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { APPROVAL_STATE, protoEnumOut, RUN_MODE, RUN_PHASE, RUN_STATUS } from '../dialect/enums.ts'
 import { idOut, timeOut } from './common.ts'
-import { settingsOut } from './settings.ts'
+import { settingsOut } from './settings-view.ts'
 
 const WAITS = [
   'capacity',

@@ -1,9 +1,11 @@
 /** What we send, one JSON object per frame. Event payloads are put in place as text. */
 import type { StoredEvent } from '../../internal/event/event.ts'
+import type { Interaction } from '../../internal/interaction/interaction.ts'
 import type { RunStatus } from '../../internal/run/run.ts'
 import type { Delta } from '../../internal/runner/port.ts'
 import { fromProto, protoName, RUN_STATUS } from '../dialect/enums.ts'
 import { eventJson, payloadBody } from '../event-json.ts'
+import { interactionView } from '../schemas/interaction.ts'
 import type { EventName } from '../schemas/run-event.ts'
 
 const typed = (name: string): string => `AGENT_MANAGER_WS_MESSAGE_TYPE_${name}`
@@ -30,10 +32,11 @@ export function subscribedFrame(subscribed: {
   from: number
   through: number
   status: RunStatus
+  pending: readonly Interaction[]
   deltas: boolean
   eventTypes: readonly EventName[]
 }): string {
-  const { runId, from, through, status, deltas, eventTypes } = subscribed
+  const { runId, from, through, status, pending, deltas, eventTypes } = subscribed
   return frame('SUBSCRIBED', {
     run_id: runId,
     subscribed: {
@@ -41,7 +44,7 @@ export function subscribedFrame(subscribed: {
       from,
       through,
       status: protoName(RUN_STATUS, status),
-      pending_interactions: [],
+      pending_interactions: pending.map(interactionView),
       deltas,
       event_types: eventTypes,
     },

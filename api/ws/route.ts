@@ -11,8 +11,8 @@ import { Session } from './session.ts'
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
 
 Client messages: \`{"type":"AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_SUBSCRIBE","run_subscription":{"run_id","after_sequence","deltas","event_types"}}\`,
-and the types \`…_UNSUBSCRIBE\`, \`…_SUBSCRIBE_ALL\`, \`…_UNSUBSCRIBE_ALL\`, \`…_PING\`. A subscription is answered by \`…_SUBSCRIBED\`,
-then come all events above after_sequence (absent: all) as \`…_RUN_EVENT\`, then the live ones, without gap or repeat;
+and the types \`…_UNSUBSCRIBE\`, \`…_SUBSCRIBE_ALL\`, \`…_UNSUBSCRIBE_ALL\`, \`…_PING\`. A subscription is answered by \`…_SUBSCRIBED\`
+with the open interactions, then come all events above after_sequence (absent: all) as \`…_RUN_EVENT\`, then the live ones, without gap or repeat;
 \`…_RUN_STATUS\` and \`…_RUN_PROGRESS\` repeat status and progress, \`…_DELTA\` carries text on its way, \`…_ERROR\` says what
 went wrong. SUBSCRIBE_ALL starts live. Close codes 1012 and 1013 mean: connect again and go on after the
 \`sequence=\` of the reason.`

@@ -1,7 +1,7 @@
 /** One connection's watch over one run: SUBSCRIBED first, then every event once, in order, as the reader takes them. */
 import type { StoredEvent } from '../../internal/event/event.ts'
 import type { Delta } from '../../internal/runner/port.ts'
-import type { EventUseCases } from '../deps.ts'
+import type { ApiDeps } from '../deps.ts'
 import { type EventName, wants } from '../schemas/run-event.ts'
 import { deltaFrame, projectionFrame, runEventFrame, subscribedFrame } from './frames.ts'
 import type { ClientMessage } from './messages.ts'
@@ -22,8 +22,11 @@ export class RunWatch {
     this.#outbox = outbox
   }
 
-  /** Rejects as `subscribe` does; then nothing was sent. */
-  async open(events: EventUseCases, failed: (error: Error) => void): Promise<void> {
+  /** Rejects as `subscribe` and `pending` do; then nothing was sent. */
+  async open(
+    { events, interactions }: Pick<ApiDeps, 'events' | 'interactions'>,
+    failed: (error: Error) => void,
+  ): Promise<void> {
     const { runId, afterSequence, deltas, eventTypes } = this.#wish
     const attached = await events.subscribe({
       runId,
@@ -40,7 +43,11 @@ export class RunWatch {
     }
     this.#detach = () => attached.close()
     const { from, through, status } = attached
-    this.#outbox.send(subscribedFrame({ runId, from, through, status, deltas, eventTypes }))
+    // Asked after the attach: what is opened or closed from here on is told by an event behind SUBSCRIBED, so
+    // one that starts live misses none. What is listed may be closed by such an event already.
+    const pending = await interactions.pending(runId)
+    if (this.#closed) return
+    this.#outbox.send(subscribedFrame({ runId, from, through, status, pending, deltas, eventTypes }))
     this.#isOpen = true
     this.#opened.resolve()
   }

@@ -10,7 +10,7 @@ import { RunWatch, sendEvents } from './run-watch.ts'
 
 type RawData = Buffer | ArrayBuffer | Buffer[]
 
-export interface SessionDeps extends Pick<ApiDeps, 'log' | 'events' | 'asAppError'> {
+export interface SessionDeps extends Pick<ApiDeps, 'log' | 'events' | 'interactions' | 'asAppError'> {
   readonly limits: SocketLimits
 }
 
@@ -78,7 +78,7 @@ export class Session {
     this.#watches.set(runId, watch)
     this.#opening += 1
     watch
-      .open(this.#deps.events, (error) => this.#lost(error))
+      .open(this.#deps, (error) => this.#lost(error))
       .catch((error: unknown) => {
         watch.close()
         if (this.#watches.get(runId) === watch) this.#watches.delete(runId)

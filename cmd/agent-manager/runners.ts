@@ -1,4 +1,5 @@
-/** The runners of this build: one adapter so far; the others are listed and say when they come. */
+/** The runners of this build: two adapters so far; the third is listed and says that it is missing. */
+import { createClaudeCodeAdapter } from '../../adapters/runners/claude-code/index.ts'
 import { createOpencodeAdapter } from '../../adapters/runners/opencode/index.ts'
 import type { Config } from '../../internal/config.ts'
 import type { Launcher } from '../../internal/launcher/port.ts'
@@ -32,8 +33,11 @@ const NONE: RunnerCapabilities = {
 }
 
 const MISSING: readonly MissingRunner[] = [
-  { type: 'claude-code', capabilities: NONE, message: 'not built yet in this version; use opencode' },
-  { type: 'codex', capabilities: NONE, message: 'not built yet in this version; use opencode' },
+  {
+    type: 'codex',
+    capabilities: NONE,
+    message: 'not built yet in this version; use claude-code or opencode',
+  },
 ]
 
 export function createRunners(
@@ -41,13 +45,12 @@ export function createRunners(
   launcher: Launcher,
   environment: Readonly<Record<string, string | undefined>>,
 ): RunnerRegistry {
-  const opencode = createOpencodeAdapter({
-    command: config.levers.RUNNERS_OPENCODE_PATH,
-    path: environment['PATH'] ?? '',
-    environment,
-  })
+  const found = { path: environment['PATH'] ?? '', environment }
+  const { RUNNERS_CLAUDE_CODE_PATH, RUNNERS_OPENCODE_PATH } = config.levers
+  const claude = createClaudeCodeAdapter({ ...found, command: RUNNERS_CLAUDE_CODE_PATH })
+  const opencode = createOpencodeAdapter({ ...found, command: RUNNERS_OPENCODE_PATH })
   return new RunnerRegistry({
-    adapters: [opencode],
+    adapters: [claude, opencode],
     missing: MISSING,
     containment: launcher.containment,
     environment,

@@ -1,12 +1,13 @@
 /**
  * `npm run bench [-- NAME …]`: JSON objects, one a line, `{"name","value","unit","baseline","ratio"}`. Value and
  * baseline are measured within one run on one machine: the ratio is what can be compared. Names: append_batched,
- * append_one, sandbox_overlay, sandbox_copy; none: all.
+ * append_one, run_overhead, sandbox_overlay, sandbox_copy; none: all.
  */
 import process from 'node:process'
 import { appendBatched, appendOne } from './append.ts'
 import { openBenchDatabase } from './database.ts'
 import type { Benchmark } from './measure.ts'
+import { benchRun } from './run-overhead.ts'
 import { benchSandbox } from './sandbox.ts'
 
 const onDatabase = (name: string, benchmark: Benchmark) => async () => {
@@ -21,6 +22,7 @@ const onDatabase = (name: string, benchmark: Benchmark) => async () => {
 const BENCHMARKS: Readonly<Record<string, () => Promise<void>>> = {
   append_batched: onDatabase('append_batched', appendBatched),
   append_one: onDatabase('append_one', appendOne),
+  run_overhead: benchRun,
   sandbox_overlay: () => benchSandbox('overlay'),
   sandbox_copy: () => benchSandbox('copy'),
 }

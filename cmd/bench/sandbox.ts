@@ -1,7 +1,7 @@
 /**
  * Times create, diff and approve of the embedded workspace-sandbox over HTTP, on a small and a large project that
- * both hold 2 GB of ignored files. `sandbox_first_diff` is the diff right after create: it waits until the base
- * has been read.
+ * both hold 2 GB of ignored files. `sandbox_first_diff` is a diff of the changed files right after create, while the
+ * base is still being read; `sandbox_diff` is the next one.
  */
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -58,14 +58,19 @@ async function runRound(service: SandboxService, project: string, files: number)
   const { id, mergedDir } = created.answer
   if (typeof id !== 'string' || typeof mergedDir !== 'string') throw new Error('the service made no sandbox')
   const one = `${ROUTE}/${id}`
-  const first = await timed(() => service.call('GET', `${one}/diff`))
   for (let number = 0; number < CHANGED_FILES; number += 1) {
     const path = pathOfFile(Math.floor((number * files) / CHANGED_FILES))
     await writeFile(join(mergedDir, path), `changed in ${id}\n`)
   }
+  const first = await timed(() => service.call('GET', `${one}/diff`))
+  await service.call('GET', `${one}/conflicts`) // waits for the base
   const diff = await timed(() => service.call('GET', `${one}/diff`))
-  if (!Array.isArray(diff.answer['files']) || diff.answer['files'].length !== CHANGED_FILES)
-    throw new Error(`the diff does not show ${CHANGED_FILES} files`)
+  for (const { answer } of [first, diff]) {
+    if (!Array.isArray(answer['files']) || answer['files'].length !== CHANGED_FILES)
+      throw new Error(`the diff does not show ${CHANGED_FILES} files`)
+  }
+  if (first.answer['unifiedDiff'] !== diff.answer['unifiedDiff'])
+    throw new Error('the diff changed when the base had been read')
   const approve = await timed(() =>
     service.call('POST', `${one}/approve`, { mode: 'all', overrideAcceptance: true }),
   )

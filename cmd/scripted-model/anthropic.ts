@@ -1,7 +1,7 @@
 /** Anthropic Messages, as claude-code speaks it. */
 import { z } from 'zod'
 import { chunks, type Dialect, type Frame, frame, type ModelReply, workingDirectory } from './dialect.ts'
-import { contentText, inputText } from './wire.ts'
+import { contentText, inputText, lastText } from './wire.ts'
 
 const bodySchema = z.looseObject({
   model: z.string(),
@@ -104,6 +104,7 @@ export const anthropic: Dialect = {
       tools: request.tools.map((tool) => ({ name: tool.name, kind: 'function' as const })),
       spoken: request.messages.filter((one) => one.role === 'assistant').length,
       cwd: workingDirectory([contentText(request.system), contentText(first?.content)]),
+      said: lastText(request.messages),
     }
   },
   frames,

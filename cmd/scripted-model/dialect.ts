@@ -11,6 +11,8 @@ export interface ModelRequest {
   readonly spoken: number
   /** Where the CLI says it works; null: it does not say. */
   readonly cwd: string | null
+  /** The text of the last message that is not the model's. */
+  readonly said: string
 }
 
 /** One answer, its tool calls already in the words of the calling CLI. */

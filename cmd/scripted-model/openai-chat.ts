@@ -1,7 +1,7 @@
 /** OpenAI Chat Completions, as opencode's `@ai-sdk/openai-compatible` speaks it. */
 import { z } from 'zod'
 import { chunks, type Dialect, type Frame, frame, type ModelReply, workingDirectory } from './dialect.ts'
-import { contentText, inputText } from './wire.ts'
+import { contentText, inputText, lastText } from './wire.ts'
 
 const bodySchema = z.looseObject({
   model: z.string(),
@@ -67,6 +67,7 @@ export const openaiChat: Dialect = {
       tools: request.tools.map((tool) => ({ name: tool.function.name, kind: 'function' as const })),
       spoken: request.messages.filter((message) => message.role === 'assistant').length,
       cwd: workingDirectory(texts),
+      said: lastText(request.messages),
     }
   },
   frames,

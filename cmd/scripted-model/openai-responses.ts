@@ -1,7 +1,7 @@
 /** OpenAI Responses, as codex speaks it. */
 import { z } from 'zod'
 import { chunks, type Dialect, type Frame, frame, type ModelReply, workingDirectory } from './dialect.ts'
-import { contentText, inputText } from './wire.ts'
+import { contentText, inputText, lastText } from './wire.ts'
 
 const itemSchema = z.looseObject({
   type: z.string().default('message'),
@@ -119,6 +119,7 @@ export const openaiResponses: Dialect = {
       ),
       spoken: timesSpoken(items),
       cwd: workingDirectory([request.instructions ?? '', ...items.map((item) => contentText(item.content))]),
+      said: typeof request.input === 'string' ? request.input : lastText(request.input),
     }
   },
   frames,

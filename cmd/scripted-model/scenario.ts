@@ -44,6 +44,8 @@ const errorSchema = z.strictObject({
   /** Replaces the whole body. */
   body: z.unknown().optional(),
   retry_after: z.number().nonnegative().optional(),
+  /** Further headers, such as those that say when a limit ends. */
+  headers: z.record(z.string().regex(/^[a-z0-9-]+$/), z.string()).default({}),
 })
 
 const stepSchema = z

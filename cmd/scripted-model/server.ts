@@ -21,6 +21,8 @@ export interface ScriptedCall {
   readonly tools: readonly string[]
   /** Index of the step, or null for a request without tools. */
   readonly step: number | null
+  /** The text that the model was told last. */
+  readonly said: string
 }
 
 export interface ScriptedModel {
@@ -92,6 +94,7 @@ async function answer(
     model: asked.model,
     tools: asked.tools.map((tool) => tool.name),
     step: offersNoTools ? null : asked.spoken,
+    said: asked.said,
   })
   const step = offersNoTools ? stepWithoutTools(options.scenario) : stepAt(options.scenario, asked.spoken)
   await play(step, asked, dialect, response, stopped)
@@ -111,10 +114,11 @@ async function play(
   if (step.error !== undefined) {
     if (step.error.retry_after !== undefined)
       response.setHeader('retry-after', String(step.error.retry_after))
+    for (const [name, value] of Object.entries(step.error.headers)) response.setHeader(name, value)
     return send(response, step.error.status, step.error.body ?? dialect.error(step.error))
   }
   const reply = replyOf(step, asked)
-  if (!asked.stream) return send(response, 200, dialect.whole(reply))
+  if (!asked.stream) return step.cut ? dropHalf(response) : send(response, 200, dialect.whole(reply))
   await stream(step, dialect.frames(reply), response, signal)
 }
 
@@ -133,6 +137,12 @@ async function stream(
   }
   if (step.cut) response.destroy()
   else response.end()
+}
+
+/** CLIs ask again without a stream when streams break. */
+function dropHalf(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/json' })
+  return write(response, '{').then(() => void response.destroy())
 }
 
 /** Resolves when the text has left, or the connection is gone: a cut must not take back what was said. */

@@ -8,12 +8,12 @@ import { isErrno, ServiceFailure, wrongState } from './failure.ts'
 import type { Change } from './git-base/changes.ts'
 import type { ApproveBody } from './request-body.ts'
 import type { Row } from './row.ts'
-import { change, type Deps, findRow, markDeleted } from './sandbox-service.ts'
+import { change, type Deps, findRow, inTurn, markDeleted } from './sandbox-service.ts'
 import type { Json } from './wire.ts'
 
 /** ApprovalResult of the contract. */
 export function approveSandbox(deps: Deps, id: string, body: ApproveBody): Promise<Json> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status === 'approved') return resultJson({ applied: 0, remaining: 0, appliedAt: row.approvedAt })
     if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('approve', row.status)
@@ -175,7 +175,7 @@ export async function finishLanding(deps: Deps, row: Row): Promise<Row> {
 
 /** Sandbox after the rejection, which `deleteOn` may have removed a moment later. */
 export function rejectSandbox(deps: Deps, id: string, actor: string): Promise<Row> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status === 'rejected') return row
     if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('reject', row.status)

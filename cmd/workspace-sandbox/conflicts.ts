@@ -9,7 +9,7 @@ import { findDrift } from './git-base/project-files.ts'
 import { readProjectGit } from './git-base/project-git.ts'
 import type { RebaseBody } from './request-body.ts'
 import type { Row } from './row.ts'
-import { change, type Deps, findRow } from './sandbox-service.ts'
+import { change, type Deps, findRow, inTurn } from './sandbox-service.ts'
 import type { Json } from './wire.ts'
 
 interface Standing {
@@ -23,7 +23,7 @@ interface Standing {
 
 /** ConflictCheck of the contract; a conflict is a file changed on both sides, not a moved HEAD alone. */
 export function checkConflicts(deps: Deps, id: string): Promise<Json> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     const standing = await readStanding(deps, row)
     return {
@@ -67,7 +67,7 @@ async function readStanding(deps: Deps, row: Row): Promise<Standing> {
  * becomes the base, so the next diff shows the way from there and an approval is judged against it.
  */
 export function rebaseSandbox(deps: Deps, id: string, body: RebaseBody): Promise<Json> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('rebase', row.status)
     const { baseTree } = row

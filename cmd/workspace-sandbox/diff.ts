@@ -2,11 +2,11 @@
 import { relative } from 'node:path'
 import { judge } from './acceptance.ts'
 import type { Judged } from './choice.ts'
-import type { Reading } from './driver.ts'
+import type { Driver, Reading } from './driver.ts'
 import { badRequest, driverFailure, ServiceFailure, wrongState } from './failure.ts'
 import { typeOf } from './git-base/changes.ts'
 import type { Row } from './row.ts'
-import { type Deps, findRow } from './sandbox-service.ts'
+import { type Deps, findRow, needsBase, whenBaseIsRead } from './sandbox-service.ts'
 import { fileChangeJson, type Json } from './wire.ts'
 
 /** Where the scope lies in the project, as a prefix of paths: `''` or `src/`. */
@@ -24,18 +24,13 @@ export function baseTreeOf(row: Row, operation: string): string {
 /** DiffResult of the contract. */
 export function diffSandbox(deps: Deps, id: string): Promise<Json> {
   return deps.serial.run(id, async () => {
-    const row = findRow(deps, id)
-    const baseTree = baseTreeOf(row, 'diff')
-    const { reading, judged } = await readSandbox(deps, row, baseTree)
-    const text = await asDriver('the changes cannot be shown', () =>
-      deps.driver.patch(id, baseTree, reading.tree, prefixOf(row)),
-    )
+    const { judged, reading, text } = (await readEarly(deps, id)) ?? (await readWhole(deps, id))
     const generated = new Date().toISOString()
     const files = judged.map((each) =>
       fileChangeJson(id, each.change, reading, { ...each.acceptance }, generated),
     )
     const sizeBytes = [...reading.sizes.values()].reduce((sum, size) => sum + size, 0)
-    await deps.rows.put({ ...row, sizeBytes, fileCount: files.length })
+    await deps.rows.put({ ...findRow(deps, id), sizeBytes, fileCount: files.length })
     const count = (type: string) => judged.filter((each) => typeOf(each.change) === type).length
     return {
       sandboxId: id,
@@ -49,6 +44,36 @@ export function diffSandbox(deps: Deps, id: string): Promise<Json> {
   })
 }
 
+interface Shown {
+  readonly judged: readonly Judged[]
+  readonly reading: Reading
+  readonly text: string
+}
+
+async function readWhole(deps: Deps, id: string): Promise<Shown> {
+  await whenBaseIsRead(deps, id)
+  const row = findRow(deps, id)
+  const baseTree = baseTreeOf(row, 'diff')
+  const { reading, judged } = await readSandbox(deps, row, baseTree)
+  const text = await asDriver('the changes cannot be shown', () =>
+    deps.driver.patch(id, baseTree, reading.tree, prefixOf(row)),
+  )
+  return { judged, reading, text }
+}
+
+/** Without waiting for the base, where that gives the same. */
+async function readEarly(deps: Deps, id: string): Promise<Shown | null> {
+  const row = findRow(deps, id)
+  if (!needsBase(row)) return null
+  return asDriver('the changes cannot be read', () =>
+    deps.driver.readEarly(id, async (early) => ({
+      judged: await judgeChanges(early, row, early.baseTree, early.reading),
+      reading: early.reading,
+      text: await early.patch(id, early.baseTree, early.reading.tree, prefixOf(row)),
+    })),
+  )
+}
+
 export async function readSandbox(
   deps: Deps,
   row: Row,
@@ -56,17 +81,23 @@ export async function readSandbox(
 ): Promise<{ reading: Reading; judged: Judged[] }> {
   return asDriver('the changes cannot be read', async () => {
     const reading = await deps.driver.read(row.id, baseTree)
-    const rules = row.behavior.acceptance
-    const binary =
-      rules.ignoreBinary === true
-        ? await deps.driver.binaryPaths(row.id, baseTree, reading.tree)
-        : new Set<string>()
-    const judged = reading.changes.map((each) => ({
-      change: each,
-      acceptance: judge(rules, `${prefixOf(row)}${each.path}`, binary.has(each.path)),
-    }))
-    return { reading, judged }
+    return { reading, judged: await judgeChanges(deps.driver, row, baseTree, reading) }
   })
+}
+
+async function judgeChanges(
+  driver: Pick<Driver, 'binaryPaths'>,
+  row: Row,
+  baseTree: string,
+  reading: Reading,
+): Promise<Judged[]> {
+  const rules = row.behavior.acceptance
+  const binary =
+    rules.ignoreBinary === true ? await driver.binaryPaths(row.id, baseTree, reading.tree) : new Set<string>()
+  return reading.changes.map((each) => ({
+    change: each,
+    acceptance: judge(rules, `${prefixOf(row)}${each.path}`, binary.has(each.path)),
+  }))
 }
 
 export async function asDriver<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -2,12 +2,12 @@
 import { asDriver, baseTreeOf, readSandbox } from './diff.ts'
 import { wrongState } from './failure.ts'
 import type { DiscardBody } from './request-body.ts'
-import { type Deps, findRow } from './sandbox-service.ts'
+import { type Deps, findRow, inTurn } from './sandbox-service.ts'
 import { fileIdOf, type Json } from './wire.ts'
 
 /** DiscardResult of the contract. Unknown ids and paths are skipped. */
 export function discardChanges(deps: Deps, id: string, body: DiscardBody): Promise<Json> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status !== 'active' && row.status !== 'stopped')
       throw wrongState('discard changes of', row.status)

@@ -19,14 +19,23 @@ export interface Reading {
   readonly sizes: ReadonlyMap<string, number>
 }
 
-/** One operation per sandbox at a time: the caller sees to it. Trees are ids in the repository of `baseOf`. */
+/** Changes read while `finishBase` is still at work; the functions take its trees. */
+export interface EarlyReading extends Pick<Driver, 'patch' | 'binaryPaths'> {
+  /** The part of the base that was needed. */
+  readonly baseTree: string
+  readonly reading: Reading
+}
+
+/** One operation per sandbox at a time, `finishBase` aside: the caller sees to it. Trees are ids in the repository of `baseOf`. */
 export interface Driver {
   /** The repository that holds the sandbox's trees. */
   baseOf(id: string): BaseGit
   /** @param scope absolute real path of the project's folder */
   create(id: string, scope: string): Promise<Made>
-  /** Reads the tree that `create` left open. May be repeated. @returns the base tree */
+  /** Reads the tree that `create` left open, beside `readEarly`. May be repeated. @returns the base tree */
   finishBase(id: string, scope: string): Promise<string>
+  /** Gives `show` the changes as they will be read once the base is known; null when only that can tell. */
+  readEarly<T>(id: string, show: (early: EarlyReading) => Promise<T>): Promise<T | null>
   /** Makes the workspace usable again after a stop or a lost mount; nothing to do when it is. */
   start(id: string): Promise<void>
   /** Takes the workspace away from everybody, changes kept; nothing to do when it is away. */

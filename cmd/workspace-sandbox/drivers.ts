@@ -18,6 +18,7 @@ export function createDrivers(deps: DriversDeps): Driver {
     baseOf: (id) => of(id).baseOf(id),
     create: (id, scope) => create(deps, id, scope),
     finishBase: (id, scope) => of(id).finishBase(id, scope),
+    readEarly: (id, show) => of(id).readEarly(id, show),
     start: (id) => of(id).start(id),
     stop: (id) => of(id).stop(id),
     isMounted: (id) => of(id).isMounted(id),

@@ -1,7 +1,7 @@
 /** Collects sandboxes nobody works in any more. Runs only when it is asked to. */
 import type { GcBody } from './request-body.ts'
 import type { Row } from './row.ts'
-import { type Deps, markDeleted } from './sandbox-service.ts'
+import { type Deps, inTurn, markDeleted } from './sandbox-service.ts'
 import type { Json } from './wire.ts'
 
 export type GcPolicy = NonNullable<GcBody['policy']>
@@ -85,7 +85,7 @@ export async function collectGarbage(deps: Deps, body: GcBody, dryRun: boolean):
 
 /** @returns why it was not collected, or null */
 function collect(deps: Deps, seen: Row): Promise<string | null> {
-  return deps.serial.run(seen.id, async () => {
+  return inTurn(deps, seen.id, async () => {
     const row = deps.rows.get(seen.id)
     if (row?.status !== seen.status) return `it is ${row?.status ?? 'gone'} by now`
     try {

@@ -14,7 +14,7 @@ import { releaseMounts } from './overlay-driver/mount-users.ts'
 import { createMounts, type Mounts } from './overlay-driver/mounts.ts'
 import { recover } from './recovery.ts'
 import { openRowStore } from './row-store.ts'
-import { createSandboxFolders } from './sandbox-folders.ts'
+import { createSandboxFolders, spreadFolders } from './sandbox-folders.ts'
 import type { Deps } from './sandbox-service.ts'
 import { createSerial } from './serial.ts'
 import { buildServer } from './server.ts'
@@ -68,6 +68,8 @@ async function start(config: Config): Promise<void> {
   const rows = await openRowStore(join(baseDir, 'rows'))
   const mounts = createMounts(config.path)
   const folders = createSandboxFolders(baseDir, mounts)
+  const unspread = await spreadFolders(config.path, baseDir)
+  if (unspread !== null) log.debug({ problem: unspread }, 'the file system lays sandboxes side by side')
   const isRoot = process.getuid?.() === 0
   const choice = await chooseDriver({ git, mounts, folders, rows, log, isRoot, baseDir }, config.driver)
   if (!choice.ok) exitWith(EXIT_UNAVAILABLE, choice.message)

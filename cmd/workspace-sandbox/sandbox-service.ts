@@ -77,7 +77,6 @@ async function makeSandbox(deps: Deps, body: CreateBody): Promise<Row> {
         baseTree: made.baseTree,
         baseCommitHash: made.baseCommit,
       })
-      // Next in the sandbox's line: whoever asks for its changes waits behind it.
       finishBaseLater(deps, active)
       return active
     } catch (error) {
@@ -89,11 +88,31 @@ async function makeSandbox(deps: Deps, body: CreateBody): Promise<Row> {
   })
 }
 
-/** Reads the base that making the sandbox left open. One that cannot be read makes the sandbox an error. */
+const baseLine = (id: string): string => `base of ${id}`
+
+/**
+ * Work in the sandbox's turn, after its base has been read. What can do without the base only takes the turn, and then
+ * must not store a row it looked at before it waited for something.
+ */
+export function inTurn<T>(deps: Deps, id: string, work: () => Promise<T>): Promise<T> {
+  return deps.serial.run(id, async () => {
+    await whenBaseIsRead(deps, id)
+    return work()
+  })
+}
+
+/** For callers that hold the sandbox's turn. */
+export const whenBaseIsRead = (deps: Deps, id: string): Promise<void> =>
+  deps.serial.run(baseLine(id), async () => {})
+
+/**
+ * Reads the base that making the sandbox left open, beside the sandbox's turns. One that cannot be read makes the
+ * sandbox an error.
+ */
 export function finishBaseLater(deps: Deps, row: Row): void {
   const { id } = row
   if (!needsBase(row)) return
-  const done = deps.serial.run(id, async () => {
+  const done = deps.serial.run(baseLine(id), async () => {
     const before = deps.rows.get(id)
     if (before === undefined || !needsBase(before)) return
     try {
@@ -109,7 +128,7 @@ export function finishBaseLater(deps: Deps, row: Row): void {
   )
 }
 
-const needsBase = (row: Row): boolean =>
+export const needsBase = (row: Row): boolean =>
   row.baseTree === null && (row.status === 'active' || row.status === 'stopped')
 
 function newRow(body: CreateBody, place: Place): Row {
@@ -194,7 +213,7 @@ function refuseClashes(clashes: readonly Clash[]): void {
 }
 
 export function stopSandbox(deps: Deps, id: string): Promise<Row> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status === 'stopped') return row
     if (row.status !== 'active') throw wrongState('stop', row.status)
@@ -213,7 +232,7 @@ async function tryDriver(what: string, work: () => Promise<void>): Promise<void>
 
 /** Also heals an active sandbox whose mount was lost. */
 export function startSandbox(deps: Deps, id: string): Promise<Row> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = findRow(deps, id)
     if (row.status !== 'active' && row.status !== 'stopped') throw wrongState('start', row.status)
     if (row.status === 'stopped') refuseClashes(findClashes(deps.rows.all(), row.reservedPaths, id))
@@ -225,7 +244,7 @@ export function startSandbox(deps: Deps, id: string): Promise<Row> {
 
 /** An unknown id is fine. The row is marked first, so that a crash leaves only a folder to remove. */
 export function deleteSandbox(deps: Deps, id: string): Promise<void> {
-  return deps.serial.run(id, async () => {
+  return inTurn(deps, id, async () => {
     const row = deps.rows.get(id)
     if (row !== undefined) await markDeleted(deps, row)
   })

@@ -1,7 +1,7 @@
 /** What sandboxes asked for in their lifecycle: stop when idle, delete after a time or at an end. */
 import { processesInside } from './processes.ts'
 import type { Row } from './row.ts'
-import { type Deps, markDeleted, stopSandbox } from './sandbox-service.ts'
+import { type Deps, inTurn, markDeleted, stopSandbox } from './sandbox-service.ts'
 
 const NS_PER_MS = 1_000_000
 /** It only looks at rows in memory, so it can be prompt. */
@@ -42,7 +42,7 @@ async function sweepOne(deps: Deps, row: Row): Promise<void> {
     if (now !== undefined && dueFor(now, Date.now()) === 'stop') await stopSandbox(deps, row.id)
     return
   }
-  await deps.serial.run(row.id, async () => {
+  await inTurn(deps, row.id, async () => {
     const now = deps.rows.get(row.id)
     if (now !== undefined && dueFor(now, Date.now()) === 'delete') await markDeleted(deps, now)
   })

@@ -58,6 +58,7 @@ export async function grantRuntime(db: Kysely<Tables>, role: string): Promise<vo
       'tasks',
       'replicas',
       'runs',
+      'interactions',
       'run_sandboxes',
       'run_inputs',
       'approvals',

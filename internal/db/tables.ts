@@ -1,5 +1,6 @@
 /** The tables of migrations/ as Kysely sees them. bigint counters are read as numbers (pool.ts). */
 import type { ColumnType, Generated, Kysely, Transaction } from 'kysely'
+import type { InteractionKind, InteractionStatus } from '../interaction/interaction.ts'
 import type { ApprovalState, Contained, RunMode, RunPhase, RunStatus } from '../run/run.ts'
 
 type Timestamp = ColumnType<Date, Date | string | undefined, Date | string>
@@ -88,6 +89,11 @@ export interface RunsTable {
   diff_deletions: number | null
   idempotency_key: string | null
   request_digest: string
+  pending_interactions: Generated<number>
+  interaction_since: NullableTimestamp
+  interactions_read_at: NullableTimestamp
+  interrupt_turn: number | null
+  interrupt_by: string | null
   created_at: Timestamp
   updated_at: Timestamp
   started_at: NullableTimestamp
@@ -125,6 +131,29 @@ export interface RunInputsTable {
   content: string
   created_at: Timestamp
   delivered_at: NullableTimestamp
+  sequence: number | null
+}
+
+export interface InteractionsTable {
+  id: string
+  run_id: string
+  turn: number
+  attempt: number
+  kind: InteractionKind
+  status: InteractionStatus
+  tool_name: string | null
+  reach: 'inside' | 'outside' | null
+  detail: string
+  input: string
+  questions: string
+  digest: string
+  fallback: 'deny' | 'allow'
+  answer: string | null
+  answered_by: string | null
+  created_at: Timestamp
+  deadline_at: Timestamp
+  closed_at: NullableTimestamp
+  late: Generated<boolean>
 }
 
 export interface RunDiffsTable {
@@ -166,6 +195,7 @@ export interface Tables {
   run_events: RunEventsTable
   run_sandboxes: RunSandboxesTable
   run_inputs: RunInputsTable
+  interactions: InteractionsTable
   run_diffs: RunDiffsTable
   approvals: ApprovalsTable
 }

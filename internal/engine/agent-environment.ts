@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import type { Redactor } from '../event/redactor.ts'
 import type { RunConfig } from '../run/run.ts'
 import { isWithheld } from '../run/withheld-env.ts'
+import type { McpServer } from '../runner/port.ts'
 
 export interface RunFolders {
   /** Holds home and tmp; removed with the run's sandbox. */
@@ -40,6 +41,22 @@ export function agentPath(servicePath: string | undefined): string {
     .split(delimiter)
     .filter((part) => !/node_modules|node-gyp-bin/.test(part) && part !== '')
   return parts.length > 0 ? parts.join(delimiter) : '/usr/local/bin:/usr/bin:/bin'
+}
+
+/** The values that MCP servers of a profile ask for by name; each is masked in everything that is stored. */
+export function mcpEnvironment(
+  servers: readonly McpServer[],
+  service: Environment,
+  redactor: Redactor,
+): Record<string, string> {
+  const names = servers.flatMap((server) => ('url' in server ? Object.values(server.headersEnv) : server.env))
+  const values = names.flatMap((name) => {
+    const value = service[name]
+    if (value === undefined || isWithheld(name)) return []
+    if (SECRET_NAME.test(name)) redactor.add(value)
+    return [[name, value] as const]
+  })
+  return Object.fromEntries(values)
 }
 
 /** Names that hold secrets by their look; their values are masked in everything that is stored. */

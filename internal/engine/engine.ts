@@ -6,10 +6,12 @@
 import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
 import { toStorable } from '../event/storable.ts'
+import { runsToGoOn, runsToSteer } from '../run/input-store.ts'
 import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import { RunAbort } from './abort.ts'
 import { cleanUp, sweepRunFolders } from './cleanup.ts'
+import { expireParked } from './expire-parked.ts'
 import { keepUnread } from './keep-unread.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { endOrphans } from './orphans.ts'
@@ -18,21 +20,25 @@ import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
 import { type DriverDeps, RunDriver } from './run-driver.ts'
 import { RunWriter } from './run-writer.ts'
 
-export interface EngineDeps extends DriverDeps {
+export interface EngineDeps extends Omit<DriverDeps, 'goOn'> {
   readonly replica: ReplicaIdentity
   readonly leaseTtlMs: number
   readonly maxConcurrentRuns: number
   /** Finishes approvals whose owner died. */
   recoverApprovals(): Promise<void>
+  /** Goes on with a run whose turn is over and that has more to be told; nothing to do when it cannot yet. */
+  goOn(runId: string): Promise<void>
 }
 
 const POLL_MS = 1000
 const UNREAD_POLL_MS = 10_000
+const FOLDERS_POLL_MS = 60 * 60_000
 /** A run that is cut by a drain needs this long at most to let go of its agent and be handed back. */
 const DRAIN_MS = 20_000
 
 interface Driven {
   readonly abort: RunAbort
+  readonly driver: RunDriver
   readonly done: Promise<void>
 }
 
@@ -40,12 +46,14 @@ export class Engine {
   readonly #deps: EngineDeps
   readonly #leases: LeaseKeeper
   readonly #driven = new Map<string, Driven>()
+  readonly #provenDead = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #claiming: Promise<void> | null = null
   #again = false
   #tending: Promise<void> | null = null
   #stopping = false
   #unreadAt = Number.NEGATIVE_INFINITY
+  #foldersAt = Number.NEGATIVE_INFINITY
   /** Monotonic time of the last round of claiming that went through: health looks at it. */
   #claimedAt = 0
 
@@ -56,11 +64,11 @@ export class Engine {
 
   async start(): Promise<void> {
     const dead = await expireDeadReplicas(this.#deps.db, this.#deps.replica)
+    for (const id of dead) this.#provenDead.add(id)
     if (dead.length > 0) {
       this.#deps.log.warn({ replicas: dead.length }, 'found replicas that died here')
       await endOrphans(this.#deps.installationId, dead, this.#deps.log)
     }
-    await sweepRunFolders(this.#deps)
     this.#leases.start()
     this.#timer = setInterval(() => this.#tick(), POLL_MS)
     this.#tick()
@@ -90,6 +98,22 @@ export class Engine {
   /** A stop was written down for a run; no need to wait for the heartbeat. */
   stopRun(runId: string): void {
     this.#driven.get(runId)?.abort.abort('stop')
+  }
+
+  /** The same for the end of a turn. */
+  interruptRun(runId: string): void {
+    this.#driven.get(runId)?.abort.abort('interrupt')
+  }
+
+  /** An interaction was answered, or an input written: for a run that is driven here, or that waits to be claimed. */
+  news(runId: string): void {
+    const driven = this.#driven.get(runId)
+    if (!driven) {
+      this.wake()
+      return
+    }
+    void driven.driver.look()
+    void driven.driver.steer()
   }
 
   get activeRuns(): number {
@@ -143,7 +167,9 @@ export class Engine {
       isTrusted: () => this.#leases.isTrusted(),
       lost: () => abort.abort('lost'),
     })
-    const done = new RunDriver(this.#deps, row, writer, abort)
+    const deps = { ...this.#deps, goOn: (runId: string) => void this.#goOn(runId) }
+    const driver = new RunDriver(deps, row, writer, abort)
+    const done = driver
       .drive()
       .catch((error: unknown) =>
         this.#report(error, 'run abandoned; its lease will run out', { run_id: row.id }),
@@ -153,22 +179,45 @@ export class Engine {
         this.#driven.delete(row.id)
         this.wake()
       })
-    this.#driven.set(row.id, { abort, done })
+    this.#driven.set(row.id, { abort, driver, done })
     return true
   }
 
   /** What nobody else does: expired leases, open approvals of the dead, leftovers. */
   async #tend(): Promise<void> {
     try {
-      if (await reapExpired(this.#deps)) this.wake()
+      await this.#tellNews()
+      if (await reapExpired({ ...this.#deps, provenDead: this.#provenDead })) this.wake()
+      if (await expireParked(this.#deps)) this.wake()
+      for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()
       if (performance.now() - this.#unreadAt > UNREAD_POLL_MS) {
         this.#unreadAt = performance.now()
         await keepUnread(this.#deps)
       }
+      if (performance.now() - this.#foldersAt > FOLDERS_POLL_MS) {
+        this.#foldersAt = performance.now()
+        await sweepRunFolders(this.#deps)
+      }
       await cleanUp(this.#deps)
     } catch (error) {
       this.#report(error, 'tending failed')
+    }
+  }
+
+  /** What other replicas wrote down for the runs that are driven here. */
+  async #tellNews(): Promise<void> {
+    if (this.#driven.size === 0) return
+    await Promise.all([...this.#driven.values()].map(({ driver }) => driver.look()))
+    const ids = await runsToSteer(this.#deps.db, [...this.#driven.keys()])
+    await Promise.all(ids.flatMap((id) => this.#driven.get(id)?.driver.steer() ?? []))
+  }
+
+  async #goOn(runId: string): Promise<void> {
+    try {
+      await this.#deps.goOn(runId)
+    } catch (error) {
+      this.#report(error, 'next turn put off', { run_id: runId })
     }
   }
 

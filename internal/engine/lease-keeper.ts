@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely'
 import type { Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { renewLeases } from '../run/run-queue.ts'
+import { type RenewedLease, renewLeases } from '../run/run-queue.ts'
 import type { RunAbort } from './abort.ts'
 
 /** The part of a lease that its holder relies on; the rest is for ending agents. */
@@ -77,16 +77,14 @@ export class LeaseKeeper {
     }
   }
 
-  #judge(
-    asked: ReadonlyMap<string, Held>,
-    renewed: readonly { id: string; attempt: number; stopRequested: boolean }[],
-  ): void {
+  #judge(asked: ReadonlyMap<string, Held>, renewed: readonly RenewedLease[]): void {
     const mine = new Map(renewed.map((row) => [row.id, row]))
     for (const [id, held] of asked) {
       if (this.#held.get(id) !== held) continue // ended meanwhile
       const row = mine.get(id)
       if (row?.attempt !== held.attempt) held.abort.abort('lost')
       else if (row.stopRequested) held.abort.abort('stop')
+      else if (row.interruptRequested) held.abort.abort('interrupt')
     }
   }
 

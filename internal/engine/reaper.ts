@@ -5,17 +5,23 @@ import type { NewEvent, StoredEvent } from '../event/event.ts'
 import { append, type RunPatch } from '../event/event-store.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { toStorable } from '../event/storable.ts'
+import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
 import type { Logger } from '../log.ts'
+import { cancelWaiting, requeueInputs } from '../run/input-store.ts'
 import { type ClaimedRow, ended, expiredRuns } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
-import { exhausted, handBackPatch } from './run-changes.ts'
-import { requeueInputs } from './run-work-store.ts'
+import type { RunnerRegistry } from '../runner/registry.ts'
+import { canGoOn, lostFailure } from './going-on.ts'
+import { exhausted, goOnPatch, startOverPatch } from './run-changes.ts'
 import { failureOf } from './turn-end.ts'
 
 export interface ReaperDeps {
   readonly db: Kysely<Tables>
   readonly redactor: Redactor
   readonly log: Logger
+  readonly registry: RunnerRegistry
+  /** Replicas of this machine that are gone, and all their agents with them. */
+  readonly provenDead: ReadonlySet<string>
   publish(events: readonly StoredEvent[]): void
 }
 
@@ -23,7 +29,7 @@ export interface ReaperDeps {
 export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
   let requeued = false
   for (const row of await expiredRuns(deps.db)) {
-    const verdict = judge(row)
+    const verdict = judge(deps, row)
     const events = await deps.db.transaction().execute(async (tx) => {
       // The lease may have been renewed since it was read: the row lock decides.
       const still = await tx
@@ -37,20 +43,22 @@ export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
         still.lease_expires_at?.getTime() !== row.lease_expires_at?.getTime()
       )
         return null
+      const closed = verdict.next === 'goes_on' ? [] : await withdrawWaiting(tx, row.id)
+      const cancelled = verdict.patch.status === 'cancelled' ? await cancelWaiting(tx, row.id) : []
       const stored = await append(tx, {
         runId: row.id,
         from: [row.status],
         fence: null,
-        patch: verdict.patch,
-        events: [toStorable(verdict.event, deps.redactor)],
+        patch: { ...verdict.patch, ...(verdict.next !== 'goes_on' && NONE_OPEN) },
+        events: [...closed, ...cancelled, verdict.event].map((event) => toStorable(event, deps.redactor)),
       })
-      if (stored && verdict.requeues) await requeueInputs(tx, row.id, row.turn)
+      if (stored && verdict.next === 'starts_over') await requeueInputs(tx, row.id, row.turn)
       return stored
     })
     if (!events) continue
-    deps.log.warn({ run_id: row.id, attempt: row.attempt, requeued: verdict.requeues }, 'lease expired')
+    deps.log.warn({ run_id: row.id, attempt: row.attempt, next: verdict.next }, 'lease expired')
     deps.publish(events)
-    requeued ||= verdict.requeues
+    requeued ||= verdict.next !== 'ends'
   }
   return requeued
 }
@@ -58,15 +66,15 @@ export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
 interface Verdict {
   readonly patch: RunPatch
   readonly event: NewEvent
-  readonly requeues: boolean
+  readonly next: 'ends' | 'goes_on' | 'starts_over'
 }
 
-function judge(row: ClaimedRow): Verdict {
+function judge(deps: ReaperDeps, row: ClaimedRow): Verdict {
   if (row.stop_requested_at !== null) {
     return {
       patch: { ...ended(null), status: 'cancelled', approval_state: 'none' },
       event: statusEvent(row.status, 'cancelled', 'stopped'),
-      requeues: false,
+      next: 'ends',
     }
   }
   // Nobody can fence what an agent wrote straight into the project: it is never run again by itself.
@@ -78,17 +86,18 @@ function judge(row: ClaimedRow): Verdict {
         'The service lost this in-place run; look at the project before you run it again.',
       ),
     )
-  const failure = exhausted(row)
+  const failure = exhausted(row) ?? lostFailure(row)
   if (failure) return fail(row, failure)
-  return {
-    patch: handBackPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null }),
-    event: statusEvent(row.status, 'pending', 'lease_lost'),
-    requeues: true,
-  }
+  const event = statusEvent(row.status, 'pending', 'lease_lost')
+  const isAgentDead = row.lease_owner !== null && deps.provenDead.has(row.lease_owner)
+  if (isAgentDead && canGoOn(row, deps.registry))
+    return { patch: goOnPatch(row, { counts: true }), event, next: 'goes_on' }
+  const patch = startOverPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null })
+  return { patch, event, next: 'starts_over' }
 }
 
 const fail = (row: ClaimedRow, failure: ReturnType<typeof failureOf>): Verdict => ({
   patch: { ...ended(failure), status: 'failed', approval_state: 'none' },
   event: statusEvent(row.status, 'failed', failure.code),
-  requeues: false,
+  next: 'ends',
 })

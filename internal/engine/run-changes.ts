@@ -30,7 +30,16 @@ export const failed = (failure: Failure): TurnEnd => ({
   reason: failure.code,
 })
 
+/** What the earlier turns or attempts of a run did is gone, and its profile does not want it to go on so. */
+export class SandboxLost extends Error {
+  constructor(id: string) {
+    super(`Sandbox ${id} is gone with what the agent did in it, and the profile says on_lost: fail.`)
+    this.name = 'SandboxLost'
+  }
+}
+
 export function failureFrom(error: unknown): Failure {
+  if (error instanceof SandboxLost) return failureOf('sandbox_lost', error.message)
   const isSandbox = error instanceof AppError && error.code.startsWith('SANDBOX_')
   if (isSandbox) return failureOf('sandbox_error', error.message)
   if (error instanceof AppError) return { ...failureOf('internal', error.message), recovery: 'fix_input' }
@@ -98,20 +107,26 @@ export function outcomePatch(row: ClaimedRow, outcome: TurnOutcome) {
 }
 
 /**
- * Back to the queue. A sandbox that was used is left behind (cleanup removes it) and a new one is made; one
- * that was perhaps made but not written down is found again by its key.
+ * Back to the queue, to start the turn over. A sandbox that was used is left behind (cleanup removes it) and a new
+ * one is made; one that was perhaps made but not written down is found again by its key.
  */
-export const handBackPatch = (
+export const startOverPatch = (
   row: ClaimedRow,
   how: { readonly counts: boolean; readonly hasSandbox: boolean },
 ) =>
   ({
-    ...UNLEASED,
-    status: 'pending',
-    phase: 'queued',
+    ...goOnPatch(row, how),
     sandbox_generation: row.sandbox_generation + (how.hasSandbox ? 1 : 0),
     sandbox_id: null,
     session_id: null,
+  }) as const
+
+/** Back to the queue, to go on where it stopped: same sandbox, same session. */
+export const goOnPatch = (row: ClaimedRow, how: { readonly counts: boolean }) =>
+  ({
+    ...UNLEASED,
+    status: 'pending',
+    phase: 'queued',
     ...(!how.counts && { turn_attempt: Math.max(row.turn_attempt - 1, 0) }),
   }) as const
 

@@ -5,50 +5,53 @@
  * does.
  */
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Kysely } from 'kysely'
-import { v7 as uuid } from 'uuid'
-import { insertApproval, insertDiff } from '../approval/approval-store.ts'
-import { commitMessage } from '../approval/commit-message.ts'
-import { summarise } from '../approval/diff-capture.ts'
 import type { ProjectRepo } from '../approval/project-port.ts'
-import type { Db, Tables } from '../db/tables.ts'
+import type { Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
 import type { StoredEvent } from '../event/event.ts'
 import type { Redactor } from '../event/redactor.ts'
-import { storableText } from '../event/storable.ts'
 import type { Launcher } from '../launcher/port.ts'
 import type { Logger } from '../log.ts'
 import { resolveScope } from '../project-root.ts'
-import type { DiffSummary, RunPhase } from '../run/run.ts'
+import { configEvent } from '../run/config-event.ts'
+import { deliverInput, inputEvent, requeueInputs } from '../run/input-store.ts'
+import type { RunPhase } from '../run/run.ts'
 import type { ClaimedRow } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import type { Delta, TurnOutcome } from '../runner/port.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
-import type { SandboxDiff, SandboxService } from '../sandbox/port.ts'
-import { RunConfigSchema } from '../stored-json.ts'
+import type { SandboxService } from '../sandbox/port.ts'
+import { ConfigSourcesSchema, RunConfigSchema } from '../stored-json.ts'
 import { findTask } from '../task/task-store.ts'
-import type { RunAbort } from './abort.ts'
-import { agentEnvironment, type Environment, makeRunFolders } from './agent-environment.ts'
+import { isCut, type RunAbort } from './abort.ts'
+import { agentEnvironment, type Environment, makeRunFolders, mcpEnvironment } from './agent-environment.ts'
+import { agentMounts } from './agent-mounts.ts'
+import { captureDiff, intendLanding, keepDiff } from './captured-diff.ts'
+import { closeWaiting } from './close-waiting.ts'
+import { canGoOn, lostFailure } from './going-on.ts'
 import {
   diffPatch,
   endPatch,
   exhausted,
   failed,
   failureFrom,
-  handBackPatch,
+  goOnPatch,
   maskFailure,
   maskOutcome,
   outcomePatch,
   progressEvent,
+  SandboxLost,
   sandboxEvent,
+  startOverPatch,
   stopped,
   stoppedBeforeStart,
 } from './run-changes.ts'
-import { deliverInput, queuedInput, recordSandbox, requeueInputs } from './run-work-store.ts'
+import { recordSandbox } from './run-work-store.ts'
 import type { RunWriter } from './run-writer.ts'
-import { runTurn } from './turn.ts'
+import { type LiveTurn, runTurn } from './turn.ts'
 import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
+import { planTurn, type TurnPlan } from './turn-plan.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
 export interface DriverDeps {
@@ -64,10 +67,16 @@ export interface DriverDeps {
   readonly installationId: string
   readonly service: Environment
   readonly projectRoots: readonly string[]
+  /** A turn that waits for a person gives up its place after this long, in milliseconds. */
+  readonly parkAfterMs: number
+  /** Whether a client watches this run just now. */
+  isWatched(runId: string): boolean
   publish(events: readonly StoredEvent[]): void
   publishDelta(runId: string, turn: number, delta: Delta): void
   /** A turn ended with changes that need nobody's decision. */
   landUnreviewed(runId: string): void
+  /** A turn ended: perhaps more was said meanwhile. */
+  goOn(runId: string): void
 }
 
 export class RunDriver {
@@ -78,7 +87,13 @@ export class RunDriver {
   readonly #config: ReturnType<typeof RunConfigSchema.parse>
   #status: 'starting' | 'running' = 'starting'
   #hasSandbox = false
+  /** The agent works where the run's earlier turns and attempts did. */
+  #isSameFolder = false
+  #sessionId: string | null
   #taskTitle = ''
+  #live: LiveTurn | null = null
+  /** Asked of git while the sandbox is made. */
+  #objectFolders: Promise<readonly string[]> = Promise.resolve([])
 
   constructor(deps: DriverDeps, row: ClaimedRow, writer: RunWriter, abort: RunAbort) {
     this.#deps = deps
@@ -86,6 +101,21 @@ export class RunDriver {
     this.#writer = writer
     this.#abort = abort
     this.#config = RunConfigSchema.parse(JSON.parse(row.config))
+    this.#sessionId = row.session_id
+  }
+
+  /** Rows of interactions or inputs may have changed. Never rejects. */
+  async look(): Promise<void> {
+    try {
+      if (this.#live?.desk.isWaiting) await this.#live.desk.look()
+    } catch (error) {
+      this.#deps.log.warn({ run_id: this.#row.id, error: messageOf(error) }, 'answers not read yet')
+    }
+  }
+
+  /** Inputs for the running turn may wait. Never rejects. */
+  steer(): Promise<void> {
+    return this.#live?.steering.deliver() ?? Promise.resolve()
   }
 
   /** Returns when the run is no longer ours: ended, handed back, or lost. */
@@ -93,7 +123,7 @@ export class RunDriver {
     try {
       const workspace = await this.#openWorkspace()
       const outcome = maskOutcome(await this.#execute(workspace), this.#deps.redactor)
-      if (this.#isCut && outcome.kind !== 'completed') return await this.#handBack()
+      if (this.#isCut && outcome.kind !== 'completed') return await this.#handBack(outcome)
       await this.#finish(outcome, workspace)
     } catch (error) {
       await this.#fail(error)
@@ -101,11 +131,11 @@ export class RunDriver {
   }
 
   /**
-   * The agent was ended by us, not by itself: the service goes away, or it did not trust its lease any more (it
-   * was paused, or the database was away) and may turn out to hold it still.
+   * The agent was ended by us, not by itself: the service goes away, the run waits too long for a person, or it
+   * did not trust its lease any more (it was paused, or the database was away) and may turn out to hold it still.
    */
   get #isCut(): boolean {
-    return this.#abort.reason === 'drain' || this.#abort.reason === 'lost'
+    return isCut(this.#abort.reason)
   }
 
   async #openWorkspace(): Promise<Workspace> {
@@ -113,18 +143,29 @@ export class RunDriver {
     if (!task) throw new Error(`run ${this.#row.id} has no task`)
     this.#taskTitle = task.title
     const project = await resolveScope(task, this.#deps.projectRoots)
+    this.#objectFolders = this.#deps.project.objectFolders(project.projectRoot)
+    this.#objectFolders.catch(() => {}) // whoever awaits it meets the error
     if (this.#row.mode === 'sandboxed') await this.#phase('sandbox_creating')
     const workspace = await openWorkspace(this.#row, project, this.#deps.sandbox)
     const { sandbox } = workspace
+    this.#isSameFolder = sandbox === null || sandbox.id === this.#row.sandbox_id
     if (sandbox) {
       const generation = this.#row.sandbox_generation
+      const before = this.#row.sandbox_id
+      const isLost = before !== null && !this.#isSameFolder
       await this.#writer.change({
         from: ['starting'],
         patch: { sandbox_id: sandbox.id },
-        events: [sandboxEvent('created', sandbox.id, generation, sandbox.driver)],
+        events: [
+          ...(isLost ? [sandboxEvent('lost', before, generation, sandbox.driver)] : []),
+          sandboxEvent(this.#isSameFolder ? 'reopened' : 'created', sandbox.id, generation, sandbox.driver),
+        ],
         also: (tx) => recordSandbox(tx, this.#row.id, generation, sandbox.id),
       })
       this.#hasSandbox = true
+      if (isLost && this.#config.onLost === 'fail') {
+        throw new SandboxLost(before)
+      }
     }
     return workspace
   }
@@ -138,19 +179,36 @@ export class RunDriver {
     const operatorHome = service['HOME'] ?? folders.home
     const isIsolated = this.#config.home === 'isolated'
     const home = isIsolated ? folders.home : operatorHome
-    const prompt = await this.#begin(probe.version)
-    if (prompt === null || this.#abort.reason !== null) return stoppedBeforeStart
-    return runTurn({
+    const { capabilities } = adapter
+    const plan = await planTurn(this.#deps.db, this.#row, { isSameFolder: this.#isSameFolder, capabilities })
+    const mounts = await agentMounts({
+      workspace,
+      adapter,
+      tmp: folders.tmp,
+      home,
+      operatorHome,
+      dataDir: this.#deps.dataDir,
+      objectFolders: await this.#objectFolders,
+    })
+    const isOurs = await this.#begin(probe.version, plan)
+    if (!isOurs || this.#abort.reason !== null) return stoppedBeforeStart
+    const turn = {
+      ...this.#deps,
+      ...plan,
       adapter,
       launcher,
       config: this.#config,
       writer: this.#writer,
       abort: this.#abort,
       workspace,
-      folders,
+      run: {
+        id: this.#row.id,
+        turn: this.#row.turn,
+        attempt: this.#row.attempt,
+        since: this.#row.last_heartbeat_at ?? new Date(),
+      },
       home,
-      prompt,
-      sessionId: this.#row.session_id,
+      mcpEnv: mcpEnvironment(this.#config.mcpServers, service, redactor),
       env: agentEnvironment({
         config: this.#config,
         home,
@@ -159,19 +217,38 @@ export class RunDriver {
         service,
         redactor,
       }),
-      readable: await this.#deps.project.objectFolders(workspace.projectRoot),
-      writable: [folders.tmp, ...(isIsolated ? [home] : adapter.homeFolders.map((name) => join(home, name)))],
-      // A home of `/` (services without a user's) is everything: only the data folder can be hidden then.
-      hidden: [this.#deps.dataDir, ...(operatorHome === '/' ? [] : [operatorHome])],
-      hide: (secret) => void redactor.add(secret),
-      delta: (delta) => this.#deps.publishDelta(this.#row.id, this.#row.turn, delta),
+      ...mounts,
+      isWatched: () => this.#deps.isWatched(this.#row.id),
+      sessionStarted: (id: string, resumed: boolean) => this.#sessionStarted(id, resumed, plan),
+      delta: (delta: Delta) => this.#deps.publishDelta(this.#row.id, this.#row.turn, delta),
+    }
+    try {
+      return await runTurn(turn, (live) => {
+        this.#live = live
+      })
+    } finally {
+      this.#live = null
+      await rm(folders.tmp, { recursive: true, force: true })
+    }
+  }
+
+  /** From here on the turn can be cut and go on. */
+  async #sessionStarted(sessionId: string, resumed: boolean, plan: TurnPlan): Promise<void> {
+    this.#sessionId = sessionId
+    const mode = resumed ? 'native' : plan.isReplay ? 'replayed' : 'fresh'
+    const sources = ConfigSourcesSchema.parse(JSON.parse(this.#row.config_sources))
+    const isFirst = this.#row.turn === 1 && this.#row.attempt === 1
+    await this.#writer.change({
+      from: ['running'],
+      patch: { session_id: sessionId, resume_mode: mode },
+      events: isFirst ? [] : [configEvent(this.#config, sources, mode)],
     })
   }
 
-  /** starting -> running, together with the input that is handed to the agent. Null: the lease is lost. */
-  async #begin(runnerVersion: string | null): Promise<string | null> {
-    const input = await queuedInput(this.#deps.db, this.#row.id, this.#row.turn)
-    if (!input) throw new Error(`run ${this.#row.id} has nothing to tell the agent`)
+  /** starting -> running, together with the input that is handed to the agent. False: the lease is lost. */
+  async #begin(runnerVersion: string | null, plan: TurnPlan): Promise<boolean> {
+    const { input } = plan
+    const events = [statusEvent('starting', 'running', null), progressEvent('executing')]
     const isOurs = await this.#writer.change({
       from: ['starting'],
       patch: {
@@ -179,35 +256,26 @@ export class RunDriver {
         phase: 'executing',
         runner_version: runnerVersion,
         contained: this.#deps.launcher.containment,
-        resume_mode: this.#row.session_id === null ? 'fresh' : 'native',
       },
-      events: [
-        statusEvent('starting', 'running', null),
-        progressEvent('executing'),
-        {
-          payload: {
-            input: {
-              input_id: input.id,
-              status: 'delivered',
-              delivery: input.delivery,
-              content: input.content,
-              source: input.source,
-            },
-          },
-          synthetic: true,
-        },
-      ],
-      also: (tx) => deliverInput(tx, input.id),
+      events: input === null ? events : [...events, inputEvent(input, 'delivered')],
+      also: async (tx, stored) => {
+        if (input === null) return
+        await deliverInput(tx, input.id, { turn: this.#row.turn, sequence: stored.at(-1)?.seq ?? null })
+      },
     })
     this.#status = 'running'
-    return isOurs ? input.content : null
+    return isOurs
   }
 
   async #finish(outcome: TurnOutcome, workspace: Workspace): Promise<void> {
     await this.#writer.flush()
     if (this.#writer.isLost) return
     await this.#phase('collecting_results')
-    const captured = workspace.sandbox ? await this.#capture(workspace.sandbox.id, outcome) : null
+    const captured = await captureDiff(
+      { sandbox: this.#deps.sandbox, writer: this.#writer },
+      workspace.sandbox?.id ?? null,
+      outcome.kind === 'completed',
+    )
     const end = endOfTurn({
       outcome,
       aborted: this.#abort.reason,
@@ -215,6 +283,7 @@ export class RunDriver {
       diff: captured?.summary ?? null,
     })
     const isAutomatic = end.status === 'needs_review' && !this.#config.requiresApproval
+    await this.#closeWaiting()
     const isOurs = await this.#writer.change({
       from: ['running', 'starting'],
       patch: {
@@ -224,8 +293,10 @@ export class RunDriver {
       },
       events: [progressEvent(end.phase), statusEvent(this.#status, end.status, end.reason)],
       also: async (tx) => {
-        if (captured) await this.#keepDiff(tx, captured)
-        if (captured && isAutomatic) await this.#intendLanding(tx, captured.summary)
+        if (!captured) return
+        await keepDiff(tx, this.#row, captured)
+        if (isAutomatic)
+          await intendLanding(tx, this.#deps, { ...this.#row, title: this.#taskTitle }, captured)
       },
     })
     if (!isOurs) return
@@ -233,59 +304,9 @@ export class RunDriver {
       { run_id: this.#row.id, attempt: this.#row.attempt, status: end.status },
       'turn ended',
     )
-    if (end.status === 'needs_review') await this.#stopSandbox(workspace)
+    if (end.status !== 'complete') await this.#stopSandbox(workspace)
     if (isAutomatic) this.#deps.landUnreviewed(this.#row.id)
-    if (!workspace.sandbox)
-      await rm(join(this.#deps.dataDir, 'runs', this.#row.id), { recursive: true, force: true })
-  }
-
-  /** A turn that failed keeps what it did where it can; a good turn without a readable diff is a failure. */
-  async #capture(
-    sandboxId: string,
-    outcome: TurnOutcome,
-  ): Promise<{ diff: SandboxDiff; summary: DiffSummary } | null> {
-    try {
-      const diff = await this.#deps.sandbox.diff(sandboxId)
-      return { diff, summary: summarise(diff) }
-    } catch (error) {
-      if (outcome.kind === 'completed') throw error
-      await this.#writer.write({
-        payload: { log: { level: 'warn', message: `the diff could not be read: ${messageOf(error)}` } },
-        synthetic: true,
-      })
-      return null
-    }
-  }
-
-  #keepDiff(tx: Db, captured: { diff: SandboxDiff; summary: DiffSummary }): Promise<void> {
-    return insertDiff(tx, {
-      runId: this.#row.id,
-      turn: this.#row.turn,
-      digest: captured.summary.digest,
-      content: captured.diff.text,
-      files: captured.diff.files,
-    })
-  }
-
-  async #intendLanding(tx: Db, diff: DiffSummary): Promise<void> {
-    const message = commitMessage({
-      message: null,
-      taskTitle: this.#taskTitle,
-      runId: this.#row.id,
-      taskId: this.#row.task_id,
-      approver: 'agent-manager',
-    })
-    await insertApproval(tx, {
-      id: uuid(),
-      runId: this.#row.id,
-      turn: this.#row.turn,
-      digest: diff.digest,
-      actor: 'agent-manager',
-      automatic: true,
-      createCommit: null,
-      commitMessage: storableText(message, this.#deps.redactor),
-      replicaId: this.#deps.replicaId,
-    })
+    else this.#deps.goOn(this.#row.id)
   }
 
   async #stopSandbox(workspace: Workspace): Promise<void> {
@@ -298,22 +319,49 @@ export class RunDriver {
     }
   }
 
-  /** The run starts over, here or elsewhere, in a fresh sandbox; a drain does not count as a failed attempt. */
-  async #handBack(): Promise<void> {
-    if (this.#row.mode === 'in_place') {
+  /**
+   * Back to the queue: the turn goes on where it was cut, or starts over in a fresh sandbox. Only a lost lease
+   * counts as a failed attempt.
+   */
+  async #handBack(outcome: TurnOutcome): Promise<void> {
+    const { reason } = this.#abort
+    const isLost = reason === 'lost'
+    const goesOn = this.#goesOn()
+    if (this.#row.mode === 'in_place' && !(goesOn && reason === 'park')) {
       // What it wrote into the project cannot be told from what it did not get to: nobody runs it again unasked.
       const failure = failureOf('lease_lost', 'The service let go of this in-place run; look at the project.')
       return this.#end(failed(failure))
     }
-    const isLost = this.#abort.reason === 'lost'
-    const failure = isLost ? exhausted(this.#row) : null
+    const failure = isLost ? (exhausted(this.#row) ?? lostFailure(this.#row)) : null
     if (failure) return this.#end(failed(failure))
+    const word = reason === 'park' ? 'parked' : isLost ? 'lease_lost' : 'drain'
+    const events = [statusEvent(this.#status, 'pending', word)]
+    const counts = { counts: isLost }
+    if (goesOn) {
+      const patch = { ...outcomePatch(this.#row, outcome), ...goOnPatch(this.#row, counts) }
+      await this.#writer.change({ from: ['starting', 'running'], patch, events })
+      return
+    }
+    await this.#closeWaiting()
     await this.#writer.change({
       from: ['starting', 'running'],
-      patch: handBackPatch(this.#row, { counts: isLost, hasSandbox: this.#hasSandbox }),
-      events: [statusEvent(this.#status, 'pending', isLost ? 'lease_lost' : 'drain')],
+      patch: startOverPatch(this.#row, { ...counts, hasSandbox: this.#hasSandbox }),
+      events,
       also: (tx) => requeueInputs(tx, this.#row.id, this.#row.turn),
     })
+  }
+
+  /** Whether a cut turn keeps its session: the adapter has seen its agent end. */
+  #goesOn(): boolean {
+    const sandboxId = this.#isSameFolder || this.#hasSandbox ? (this.#row.sandbox_id ?? 'ours') : null
+    const now = { ...this.#row, session_id: this.#sessionId, sandbox_id: sandboxId }
+    return this.#status === 'running' && canGoOn(now, this.#deps.registry)
+  }
+
+  #closeWaiting(): Promise<void> {
+    const { db, redactor } = this.#deps
+    const run = { runId: this.#row.id, inputs: this.#abort.reason === 'stop' }
+    return closeWaiting({ db, redactor, writer: this.#writer }, run)
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -323,22 +371,18 @@ export class RunDriver {
     )
     if (this.#writer.isLost) return
     const aborted = this.#abort.reason
-    if (this.#isCut) return this.#handBack()
+    if (this.#isCut) return this.#handBack(stoppedBeforeStart)
     const end = aborted === 'stop' ? stopped : failed(maskFailure(failureFrom(error), this.#deps.redactor))
     await this.#end(end)
   }
 
   async #end(end: TurnEnd): Promise<void> {
+    await this.#closeWaiting()
     await this.#writer.change({
       from: ['starting', 'running'],
       patch: endPatch(end),
       events: [statusEvent(this.#status, end.status, end.reason)],
     })
-    if (this.#row.mode === 'in_place') await this.#removeFolders()
-  }
-
-  async #removeFolders(): Promise<void> {
-    await rm(join(this.#deps.dataDir, 'runs', this.#row.id), { recursive: true, force: true })
   }
 
   async #phase(phase: RunPhase): Promise<void> {

@@ -1,42 +1,6 @@
-/** The rows around a driven run: its inputs and its sandboxes. */
-import { sql } from 'kysely'
-import type { Db, RunInputsTable } from '../db/tables.ts'
-
-export async function queuedInput(
-  db: Db,
-  runId: string,
-  turn: number,
-): Promise<Pick<RunInputsTable, 'id' | 'content' | 'delivery' | 'source'> | null> {
-  const row = await db
-    .selectFrom('run_inputs')
-    .select(['id', 'content', 'delivery', 'source'])
-    .where('run_id', '=', runId)
-    .where('turn', '=', turn)
-    .where('status', '=', 'queued')
-    .orderBy('created_at')
-    .limit(1)
-    .executeTakeFirst()
-  return row ?? null
-}
-
-export async function deliverInput(tx: Db, id: string): Promise<void> {
-  await tx
-    .updateTable('run_inputs')
-    .set({ status: 'delivered', delivered_at: sql<Date>`now()` })
-    .where('id', '=', id)
-    .execute()
-}
-
-/** What a cut turn was told is told again by the next attempt. */
-export async function requeueInputs(tx: Db, runId: string, turn: number): Promise<void> {
-  await tx
-    .updateTable('run_inputs')
-    .set({ status: 'queued', delivered_at: null })
-    .where('run_id', '=', runId)
-    .where('turn', '=', turn)
-    .where('status', '=', 'delivered')
-    .execute()
-}
+/** The sandboxes of runs: which there are, and which nobody needs any more. */
+import { type RawBuilder, sql } from 'kysely'
+import type { Db } from '../db/tables.ts'
 
 export async function recordSandbox(
   tx: Db,
@@ -53,12 +17,12 @@ export async function recordSandbox(
     .execute()
 }
 
-/** A sandbox whose changes could not be read when its run ended holds the only copy of the work. */
-const UNREAD_KEPT = '7 days'
+/** A run that failed or was stopped can be gone on with, and its sandbox may hold the only copy of the work. */
+export const UNFINISHED_KEPT = '7 days'
 
 /**
- * Sandboxes nobody needs: of generations that were left behind, and of finished runs whose changes are stored
- * (or were kept unread for long enough). Index run_sandboxes_left.
+ * Sandboxes nobody needs: of generations that were left behind, of runs that were decided about, and of runs that
+ * came to no good end long ago. Index run_sandboxes_left.
  */
 export async function leftSandboxes(
   db: Db,
@@ -71,8 +35,7 @@ export async function leftSandboxes(
     .where((eb) =>
       eb.or([
         eb('runs.status', '=', 'complete'),
-        eb.and([eb('runs.ended_at', 'is not', null), eb('runs.diff_digest', 'is not', null)]),
-        eb('runs.ended_at', '<', sql<Date>`now() - ${UNREAD_KEPT}::interval`),
+        eb('runs.ended_at', '<', sql<Date>`now() - ${UNFINISHED_KEPT}::interval`),
         eb('run_sandboxes.generation', '<', eb.ref('runs.sandbox_generation')),
       ]),
     )
@@ -106,12 +69,43 @@ export async function unreadSandboxes(db: Db): Promise<{ runId: string; turn: nu
   return rows.map((row) => ({ runId: row.id, turn: row.turn, sandboxId: row.sandbox_id }))
 }
 
-export async function markSandboxDeleted(db: Db, runId: string, generation: number): Promise<void> {
+/**
+ * Takes a sandbox away from its run before it goes, so that nobody goes on in it: the run's row is locked, as
+ * `continue` locks it.
+ * @returns false: the run needs it again
+ */
+export async function takeSandbox(
+  tx: Db,
+  left: { readonly runId: string; readonly generation: number; readonly isFinal: boolean },
+): Promise<boolean> {
+  const run = await tx
+    .selectFrom('runs')
+    .select(['ended_at', 'sandbox_generation'])
+    .where('id', '=', left.runId)
+    .forUpdate()
+    .executeTakeFirst()
+  const isNeeded = run?.ended_at === null && run.sandbox_generation === left.generation
+  if (isNeeded) return false
+  await setDeleted(tx, left, sql<Date>`now()`)
+  return true
+}
+
+/** It could not be removed: it is still there to be tried again. */
+export const giveSandboxBack = (
+  db: Db,
+  left: { readonly runId: string; readonly generation: number },
+): Promise<void> => setDeleted(db, left, null)
+
+async function setDeleted(
+  db: Db,
+  left: { readonly runId: string; readonly generation: number },
+  at: RawBuilder<Date> | null,
+): Promise<void> {
   await db
     .updateTable('run_sandboxes')
-    .set({ deleted_at: sql<Date>`now()` })
-    .where('run_id', '=', runId)
-    .where('generation', '=', generation)
+    .set({ deleted_at: at })
+    .where('run_id', '=', left.runId)
+    .where('generation', '=', left.generation)
     .execute()
 }
 
@@ -119,7 +113,7 @@ export async function markSandboxDeleted(db: Db, runId: string, generation: numb
 export interface SandboxHolder {
   readonly isFinal: boolean
   readonly generation: number
-  /** Sandboxes of its present generation. */
+  /** Sandboxes of its present generation that were not taken away from it. */
   readonly sandboxIds: readonly string[]
 }
 
@@ -137,14 +131,15 @@ export async function knownRuns(db: Db, ids: readonly string[]): Promise<Readonl
           .onRef('run_sandboxes.generation', '=', 'runs.sandbox_generation'),
       )
       .select(['runs.id', 'runs.ended_at', 'runs.sandbox_generation', 'runs.sandbox_id'])
-      .select('run_sandboxes.sandbox_id as recorded_id')
+      .select(['run_sandboxes.sandbox_id as recorded_id', 'run_sandboxes.deleted_at'])
       .where('runs.id', 'in', ids.slice(at, at + RUNS_AT_ONCE))
       .execute()
     for (const row of rows) {
       found.set(row.id, {
         isFinal: row.ended_at !== null,
         generation: row.sandbox_generation,
-        sandboxIds: [row.sandbox_id, row.recorded_id].filter((id) => id !== null),
+        sandboxIds:
+          row.deleted_at === null ? [row.sandbox_id, row.recorded_id].filter((id) => id !== null) : [],
       })
     }
   }

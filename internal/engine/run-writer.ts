@@ -41,8 +41,8 @@ export interface Change {
   readonly from: readonly RunStatus[]
   readonly patch: RunPatch
   readonly events: readonly NewEvent[]
-  /** More rows in the same transaction. */
-  also?(tx: Db): Promise<void>
+  /** More rows in the same transaction; `events` are those of the change, as stored. */
+  also?(tx: Db, events: readonly StoredEvent[]): Promise<void>
 }
 
 export class RunWriter {
@@ -156,7 +156,7 @@ export class RunWriter {
     if (!also) return append(db, request)
     return db.transaction().execute(async (tx) => {
       const stored = await append(tx, request)
-      if (stored) await also(tx)
+      if (stored) await also(tx, stored)
       return stored
     })
   }

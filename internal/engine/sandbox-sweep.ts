@@ -86,11 +86,12 @@ export async function sweepSandboxes(deps: SweepDeps, signal?: AbortSignal): Pro
 }
 
 /**
- * Whether nobody will ever need it. Each reason is for good (a finished run stays finished, a generation never
- * comes back, a run is written before its sandbox), so nothing can change between this and the deletion.
+ * Whether nobody will ever need it. Each reason is for good (a finished run that goes on takes a new generation
+ * where it has no sandbox, a generation never comes back, a run is written before its sandbox), so nothing can
+ * change between this and the deletion.
  */
 function isLeft(sandbox: OwnedSandbox, generation: number, run: SandboxHolder | null, now: number): boolean {
   if (run === null) return now - sandbox.createdAt.getTime() > STRANGER_MS
-  if (run.isFinal) return true
-  return generation < run.generation && !run.sandboxIds.includes(sandbox.id)
+  if (run.sandboxIds.includes(sandbox.id)) return false
+  return run.isFinal || generation < run.generation
 }

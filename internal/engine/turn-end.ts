@@ -34,6 +34,7 @@ export function endOfTurn(facts: {
   if (aborted === 'wall_timeout' || aborted === 'idle_timeout') {
     return final('failed', failureOf(aborted, TIMEOUTS[aborted]), aborted)
   }
+  if (aborted === 'interrupt') return atRest(facts, 'interrupted')
   switch (outcome.kind) {
     case 'failed':
       return final('failed', outcome.failure, outcome.failure.code)
@@ -44,13 +45,15 @@ export function endOfTurn(facts: {
         'agent_crashed',
       )
     case 'completed':
-      return {
-        ...afterTurn({ mode: facts.mode, changed: (facts.diff?.files ?? 0) > 0 }),
-        failure: null,
-        reason: null,
-      }
+      return atRest(facts, null)
   }
 }
+
+const atRest = (facts: { mode: RunMode; diff: DiffSummary | null }, reason: string | null): TurnEnd => ({
+  ...afterTurn({ mode: facts.mode, changed: (facts.diff?.files ?? 0) > 0 }),
+  failure: null,
+  reason,
+})
 
 /** A failure that is ours to name. Timeouts and neighbours may do better next time; a bug will not. */
 export function failureOf(code: FailureCode, message: string): Failure {

@@ -54,6 +54,11 @@ export class EventFeed {
     this.#all.clear()
   }
 
+  /** Whether somebody on this replica watches the run just now. */
+  isWatched(runId: string): boolean {
+    return this.#all.size > 0 || this.#runs.has(runId)
+  }
+
   /** To be called after the commit, with events of one run. */
   publish(events: readonly StoredEvent[]): void {
     const first = events[0]

@@ -37,6 +37,15 @@ export function toStorable(event: NewEvent, redactor: Redactor): StorableEvent {
 export const storableText = (text: string, redactor: Redactor): string =>
   redactor.redact(text).replaceAll('\0', '\uFFFD').toWellFormed()
 
+/** JSON of any value for a text column, cleaned and bounded as a payload is. */
+export function storableJson(value: unknown, redactor: Redactor): string {
+  for (const limit of STRING_LIMITS) {
+    const text = JSON.stringify(clean(value, redactor, limit, 0))
+    if (Buffer.byteLength(text) <= MAX_PAYLOAD_BYTES) return text
+  }
+  return JSON.stringify('[too large to keep]')
+}
+
 function bound(payload: EventPayload, redactor: Redactor): { name: PayloadName; payload: string } {
   const name = payloadName(payload)
   for (const limit of STRING_LIMITS) {

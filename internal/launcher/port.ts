@@ -15,9 +15,15 @@ export interface LaunchRequest {
   readonly env: Readonly<Record<string, string>>
   /** Absolute; must lie in one of the writable folders. */
   readonly cwd: string
-  /** Absolute paths the program may write. Everything else is read-only or hidden. */
+  /**
+   * Absolute paths of folders and single files the program may write; everything else is read-only or hidden. What
+   * does not exist is left out: make it first. A single file can be written, not replaced or removed.
+   */
   readonly writable: readonly string[]
-  /** Absolute paths it must be able to read although a hidden folder holds them. */
+  /**
+   * Absolute paths it can read and not write, although a hidden or writable folder holds them; what does not exist is
+   * left out.
+   */
   readonly readable: readonly string[]
   /** Absolute folders it must not see: the operator's home, our data folder. */
   readonly hidden: readonly string[]

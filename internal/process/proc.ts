@@ -10,6 +10,9 @@ export interface ProcessRef {
 
 export interface ProcessRow extends ProcessRef {
   readonly parentPid: number
+  /** Process group; it bears the number of the process that made it, and so does the session. */
+  readonly groupId: number
+  readonly sessionId: number
   /** One letter; Z is dead and not yet collected by its parent. */
   readonly state: string
 }
@@ -20,9 +23,17 @@ export function readProcess(pid: number): ProcessRow | null {
   if (stat === null) return null
   // The second field is the name in parentheses and may hold anything, parentheses included.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state, parentPid, startTime] = [fields[0], fields[1], fields[19]]
-  if (state === undefined || parentPid === undefined || startTime === undefined) return null
-  return { pid, parentPid: Number(parentPid), state, startTime }
+  const [state, parentPid, groupId, sessionId] = fields
+  const startTime = fields[19]
+  if (state === undefined || startTime === undefined) return null
+  return {
+    pid,
+    parentPid: Number(parentPid),
+    groupId: Number(groupId),
+    sessionId: Number(sessionId),
+    state,
+    startTime,
+  }
 }
 
 /** All processes that are not dead. */
@@ -61,16 +72,17 @@ export function descendantsOf(rootPid: number, rows: readonly ProcessRow[]): Pro
   return found
 }
 
-/** The processes that were started with `name=value` in their environment, whatever became of their parents. */
-export function withEnvironment(name: string, value: string, rows: readonly ProcessRow[]): ProcessRow[] {
-  return rows.filter((row) => environmentOf(row.pid, name) === value)
-}
-
 /** The value of a name in the environment that a process was started with; null: not there, or not ours to read. */
 export function environmentOf(pid: number, name: string): string | null {
   const prefix = `${name}=`
   const entry = (readProc(pid, 'environ') ?? '').split('\0').find((each) => each.startsWith(prefix))
   return entry?.slice(prefix.length) ?? null
+}
+
+/** The user whose rights a process has, in our user namespace's numbers; null when it is gone. */
+export function userOf(pid: number): number | null {
+  const user = /^Uid:\s+\d+\s+(\d+)/m.exec(readProc(pid, 'status') ?? '')?.[1]
+  return user === undefined ? null : Number(user)
 }
 
 /** Sends a signal to this very process; false when it is gone or not ours. */

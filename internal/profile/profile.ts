@@ -1,5 +1,5 @@
 /** Named, versioned settings of runs. An update makes a new immutable version; a run pins the one it got. */
-import type { PermissionMode, RunnerType } from '../runner/port.ts'
+import type { McpServer, PermissionMode, RunnerType } from '../runner/port.ts'
 
 /** What a profile may say. Absent members inherit: profile -> lever -> default. */
 export interface ProfileSettings {
@@ -16,6 +16,15 @@ export interface ProfileSettings {
   readonly network?: 'allow' | 'deny'
   readonly home?: 'isolated' | 'user'
   readonly env?: readonly string[]
+  readonly allowedTools?: readonly string[]
+  readonly deniedTools?: readonly string[]
+  readonly allowedPaths?: readonly string[]
+  readonly deniedPaths?: readonly string[]
+  readonly interactionTimeoutMs?: number
+  readonly interactionDefault?: 'deny' | 'allow'
+  readonly onLost?: 'resume' | 'restart' | 'fail'
+  readonly mcpServers?: readonly McpServer[]
+  readonly trustProject?: boolean
 }
 
 export interface Profile {

@@ -3,12 +3,15 @@ import { lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../errors.ts'
 import type { Containment } from '../launcher/port.ts'
+import type { RunnerAdapter } from '../runner/port.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
 import type { SandboxService } from '../sandbox/port.ts'
 import type { RunConfig, RunMode } from './run.ts'
 import { isWithheld } from './withheld-env.ts'
 
 export interface AdmissionDeps {
+  /** Absolute; where the service keeps its own. */
+  readonly dataDir: string
   readonly registry: RunnerRegistry
   readonly sandbox: SandboxService
   readonly containment: Containment
@@ -28,18 +31,34 @@ export async function admit(
       'run_mode in_place is switched off here (AGENT_MANAGER_SAFETY_ALLOW_IN_PLACE_OVERRIDE): leave it out.',
     )
   }
-  refuseWithheld(request.config.env)
+  refuseOverlap(request.projectRoot, deps.dataDir)
+  const { env, mcpServers } = request.config
+  refuseWithheld('env', env)
+  refuseWithheld('mcp_servers', mcpServers.flatMap(namesOf))
   await admitRunner(request.config, deps)
   if (request.mode === 'sandboxed') await admitSandbox(request.projectRoot, deps)
 }
 
+/** An agent must not reach the database and the sandboxes of others through its project. */
+function refuseOverlap(projectRoot: string, dataDir: string): void {
+  const holds = `${dataDir}/`.startsWith(`${projectRoot}/`) || `${projectRoot}/`.startsWith(`${dataDir}/`)
+  if (!holds) return
+  const message = `project_root ${projectRoot} and the data folder of this service overlap: set AGENT_MANAGER_DATA_DIR outside of it, or name another project.`
+  throw new AppError('VALIDATION_PROJECT_ROOT', message, {
+    faults: [{ field: 'project_root', rule: 'path', message }],
+  })
+}
+
 /** A name that would be left out in silence is refused in words. */
-function refuseWithheld(names: readonly string[]): void {
+function refuseWithheld(field: 'env' | 'mcp_servers', names: readonly string[]): void {
   const name = names.find(isWithheld)
   if (name === undefined) return
-  const message = `env: ${name} is never passed to an agent (the service's own settings and what changes how programs load): take it out.`
-  throw new AppError('VALIDATION_FIELD', message, { faults: [{ field: 'env', rule: 'withheld', message }] })
+  const message = `${field}: ${name} is never passed to an agent (the service's own settings and what changes how programs load): take it out.`
+  throw new AppError('VALIDATION_FIELD', message, { faults: [{ field, rule: 'withheld', message }] })
 }
+
+const namesOf = (server: RunConfig['mcpServers'][number]): readonly string[] =>
+  'url' in server ? Object.values(server.headersEnv) : server.env
 
 async function admitRunner(config: RunConfig, deps: AdmissionDeps): Promise<void> {
   const { capabilities } = deps.registry.adapter(config.runnerType)
@@ -52,12 +71,31 @@ async function admitRunner(config: RunConfig, deps: AdmissionDeps): Promise<void
       `permission_mode ${config.permissionMode}: ${config.runnerType} offers ${capabilities.permissionModes.join(', ')}.`,
     )
   }
+  admitRules(config, deps.registry.adapter(config.runnerType))
   if (config.containment === 'required' && deps.containment !== 'full') {
     throw lacks('containment required: install bubblewrap, or say containment preferred.')
   }
   if (config.network === 'deny' && (!capabilities.networkDeny || deps.containment !== 'full')) {
     throw lacks(`network deny: ${config.runnerType} cannot be cut off here; say network allow.`)
   }
+}
+
+/** A rule that nobody applies would only look like protection. */
+function admitRules(config: RunConfig, adapter: RunnerAdapter): void {
+  const { capabilities, type } = adapter
+  const refused = [
+    config.allowedTools.length > 0 && !capabilities.toolAllow && 'allowed_tools',
+    config.deniedTools.length > 0 && !capabilities.toolDeny && 'denied_tools',
+    // Paths are judged when the agent asks to write: it has to ask.
+    config.allowedPaths.length > 0 && !capabilities.toolDeny && 'allowed_paths',
+    config.deniedPaths.length > 0 && !capabilities.toolDeny && 'denied_paths',
+    config.mcpServers.length > 0 && !capabilities.mcp && 'mcp_servers',
+    config.trustProject && !capabilities.mcp && 'trust_project',
+  ].find((field) => field !== false)
+  if (refused !== undefined) throw lacks(`${refused}: ${type} cannot be held to it; leave it out.`)
+  const rules = [...config.allowedTools, ...config.deniedTools]
+  const unknown = adapter.unknownTools?.(rules) ?? []
+  if (unknown.length > 0) throw lacks(`tools: ${type} knows no ${unknown.join(', ')}.`)
 }
 
 async function admitSandbox(projectRoot: string, deps: AdmissionDeps): Promise<void> {

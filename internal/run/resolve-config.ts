@@ -10,8 +10,23 @@ export interface ConfigLevers {
   readonly requiresApproval: boolean
 }
 
-const DEFAULT_IDLE_TIMEOUT_MS = 10 * 60_000
-const DEFAULT_RUNNER = 'claude-code'
+const DEFAULTS = {
+  runnerType: 'claude-code',
+  model: null,
+  idleTimeoutMs: 10 * 60_000,
+  containment: 'preferred',
+  network: 'allow',
+  env: [],
+  allowedTools: [],
+  deniedTools: [],
+  allowedPaths: [],
+  deniedPaths: [],
+  interactionTimeoutMs: 5 * 60_000,
+  interactionDefault: 'deny',
+  onLost: 'resume',
+  mcpServers: [],
+  trustProject: false,
+} as const satisfies Partial<RunConfig>
 
 export function resolveConfig(
   inline: ProfileSettings,
@@ -22,24 +37,17 @@ export function resolveConfig(
     readonly hasProviderAccess: (runner: RunConfig['runnerType']) => boolean
   },
 ): { config: RunConfig; sources: ConfigSources } {
-  const given: ProfileSettings = { ...profile, ...inline }
-  const runnerType = given.runnerType ?? DEFAULT_RUNNER
+  const { description: _, ...given }: ProfileSettings = { ...profile, ...inline }
+  const runnerType = given.runnerType ?? DEFAULTS.runnerType
   const requiresSandbox = given.requiresSandbox ?? levers.requiresSandbox
   const mode = facts.mode ?? (requiresSandbox ? 'sandboxed' : 'in_place')
   const config: RunConfig = {
-    runnerType,
-    model: given.model ?? null,
-    maxTurns: given.maxTurns ?? levers.maxTurns,
-    timeoutMs: given.timeoutMs ?? levers.timeoutMs,
-    idleTimeoutMs: given.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS,
-    // Absent: what is written inside a sandbox is reviewed anyway; in place it is not.
-    permissionMode: given.permissionMode ?? (mode === 'sandboxed' ? 'auto' : 'ask'),
-    requiresSandbox,
-    requiresApproval: given.requiresApproval ?? levers.requiresApproval,
-    containment: given.containment ?? 'preferred',
-    network: given.network ?? 'allow',
-    home: given.home ?? defaultHome(facts.hasProviderAccess(runnerType)),
-    env: given.env ?? [],
+    ...DEFAULTS,
+    ...levers,
+    // What is written inside a sandbox is reviewed anyway; in place it is not.
+    permissionMode: mode === 'sandboxed' ? 'auto' : 'ask',
+    home: defaultHome(facts.hasProviderAccess(runnerType)),
+    ...given,
   }
   return { config, sources: sourcesOf(inline, profile) }
 }
@@ -65,5 +73,14 @@ function sourcesOf(inline: ProfileSettings, profile: ProfileSettings): ConfigSou
     network: from('network', 'default'),
     home: from('home', 'default'),
     env: from('env', 'default'),
+    allowedTools: from('allowedTools', 'default'),
+    deniedTools: from('deniedTools', 'default'),
+    allowedPaths: from('allowedPaths', 'default'),
+    deniedPaths: from('deniedPaths', 'default'),
+    interactionTimeoutMs: from('interactionTimeoutMs', 'default'),
+    interactionDefault: from('interactionDefault', 'default'),
+    onLost: from('onLost', 'default'),
+    mcpServers: from('mcpServers', 'default'),
+    trustProject: from('trustProject', 'default'),
   }
 }

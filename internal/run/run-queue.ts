@@ -25,6 +25,8 @@ export async function claimRun(
     .selectFrom('runs')
     .select('id')
     .where('status', '=', 'pending')
+    // A parked run waits for its answer.
+    .where('pending_interactions', '=', 0)
     .orderBy('created_at')
     .orderBy('id')
     .limit(1)
@@ -54,22 +56,30 @@ export async function claimRun(
   return { row, events }
 }
 
+export interface RenewedLease {
+  readonly id: string
+  readonly attempt: number
+  readonly stopRequested: boolean
+  readonly interruptRequested: boolean
+}
+
 /** Renews the leases of these runs; those not returned belong to somebody else now. */
 export async function renewLeases(
   db: Db,
   request: { replicaId: string; ttlMs: number; ids: readonly string[] },
-): Promise<{ id: string; attempt: number; stopRequested: boolean }[]> {
+): Promise<RenewedLease[]> {
   const rows = await db
     .updateTable('runs')
     .set({ lease_expires_at: leaseEnd(request.ttlMs), last_heartbeat_at: sql<Date>`now()` })
     .where('lease_owner', '=', request.replicaId)
     .where('id', 'in', [...request.ids])
-    .returning(['id', 'attempt', 'stop_requested_at'])
+    .returning(['id', 'attempt', 'stop_requested_at', 'interrupt_turn', 'turn'])
     .execute()
   return rows.map((row) => ({
     id: row.id,
     attempt: row.attempt,
     stopRequested: row.stop_requested_at !== null,
+    interruptRequested: row.interrupt_turn === row.turn,
   }))
 }
 

@@ -20,6 +20,7 @@ export function toRun(row: Selectable<RunsTable>): Run {
     turn: row.turn,
     attempt: row.attempt,
     stopping: row.stop_requested_at !== null && !isFinal(row.status),
+    pendingInteractions: row.pending_interactions,
     waitingOn: waitingOn(row, config.runnerType),
     config,
     configSources: ConfigSourcesSchema.parse(JSON.parse(row.config_sources)),
@@ -59,8 +60,17 @@ function diffSummary(row: Selectable<RunsTable>): DiffSummary | null {
   return { digest, files, additions, deletions }
 }
 
-/** A pending run waits for a free slot; nothing else holds one back yet. */
+/** For a person first: a run that is parked for an answer needs no slot before it is there. */
 function waitingOn(row: Selectable<RunsTable>, runner: RunnerType): WaitingOn | null {
+  if (row.pending_interactions > 0) {
+    const open = row.pending_interactions === 1 ? 'an answer' : `${row.pending_interactions} answers`
+    return {
+      kind: 'interaction',
+      detail: `waits for ${open} of a person`,
+      since: row.interaction_since ?? row.updated_at,
+      estimate: null,
+    }
+  }
   if (row.status !== 'pending') return null
   return {
     kind: 'capacity',

@@ -9,6 +9,7 @@ import type { NewEvent, StoredEvent } from '../event/event.ts'
 import { append } from '../event/event-store.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { storableText, toStorable } from '../event/storable.ts'
+import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
 import type { ProfileService } from '../profile/profile-service.ts'
@@ -17,6 +18,7 @@ import { renderPrompt, type Task } from '../task/task.ts'
 import type { TaskService } from '../task/task-service.ts'
 import { type AdmissionDeps, admit } from './admission.ts'
 import { configEvent } from './config-event.ts'
+import { cancelWaiting } from './input-store.ts'
 import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
 import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
 import { ended } from './run-queue.ts'
@@ -96,7 +98,7 @@ export class RunService {
         inputId: uuid(),
         prompt,
       },
-      [configEvent(config, sources), statusEvent(null, 'pending', null)],
+      [configEvent(config, sources, null), statusEvent(null, 'pending', null)],
     )
     if (!events) {
       const winner = await this.#replay(request.idempotencyKey, digest)
@@ -163,12 +165,14 @@ export class RunService {
           `An approval of run ${id} is being carried out. Try again.`,
         )
       }
+      const closed = [...(await withdrawWaiting(tx, id)), ...(await cancelWaiting(tx, id))]
+      const events = [...closed, statusEvent(row.status, 'cancelled', 'stopped')]
       return append(tx, {
         runId: id,
         from: [row.status],
         fence: null,
-        patch: { ...ended(null), status: 'cancelled', approval_state: 'none' },
-        events: [toStorable(statusEvent(row.status, 'cancelled', 'stopped'), this.#deps.redactor)],
+        patch: { ...ended(null), ...NONE_OPEN, status: 'cancelled', approval_state: 'none' },
+        events: events.map((event) => toStorable(event, this.#deps.redactor)),
       })
     })
   }

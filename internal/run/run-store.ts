@@ -142,6 +142,18 @@ export async function requestStop(db: Db, id: string, actor: string): Promise<Ru
   return row ? toRun(row) : null
 }
 
+/** Writes down that the running turn shall end. Null: no turn runs. */
+export async function requestInterrupt(db: Db, id: string, actor: string): Promise<Run | null> {
+  const row = await db
+    .updateTable('runs')
+    .set({ interrupt_turn: sql<number>`turn`, interrupt_by: actor })
+    .where('id', '=', id)
+    .where('status', 'in', ['starting', 'running'])
+    .returningAll()
+    .executeTakeFirst()
+  return row ? toRun(row) : null
+}
+
 /** The counters of these runs, for watchers. */
 export async function lastSeqs(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const rows = await db

@@ -2,7 +2,7 @@
  * A run: one execution of a task under one profile version. Its status machine is this table and nothing
  * else; the database refuses any other change (migrations/0001_init.sql), and a test compares the two.
  */
-import type { Failure, PermissionMode, RunnerType, Usage } from '../runner/port.ts'
+import type { Failure, McpServer, PermissionMode, RunnerType, Usage } from '../runner/port.ts'
 
 export const RUN_STATUSES = [
   'pending',
@@ -87,6 +87,21 @@ export interface RunConfig {
   readonly home: 'isolated' | 'user'
   /** Names of the service's environment passed through to the agent. */
   readonly env: readonly string[]
+  /** Not empty: only these tools exist, and they need no asking. */
+  readonly allowedTools: readonly string[]
+  readonly deniedTools: readonly string[]
+  /** Globs relative to the project root that the agent may write to; empty: all. */
+  readonly allowedPaths: readonly string[]
+  readonly deniedPaths: readonly string[]
+  /** How long a question to a person waits, in milliseconds. */
+  readonly interactionTimeoutMs: number
+  /** What an unanswered permission request counts as. */
+  readonly interactionDefault: 'deny' | 'allow'
+  /** What becomes of a turn that was cut: its session goes on, it starts over, or the run fails. */
+  readonly onLost: 'resume' | 'restart' | 'fail'
+  readonly mcpServers: readonly McpServer[]
+  /** Whether hooks, MCP servers and agent settings that lie in the project may run. */
+  readonly trustProject: boolean
 }
 
 /** Where each member of the config came from. */
@@ -135,6 +150,8 @@ export interface Run {
   readonly turn: number
   readonly attempt: number
   readonly stopping: boolean
+  /** Questions to a person that are open. */
+  readonly pendingInteractions: number
   readonly waitingOn: WaitingOn | null
   readonly config: RunConfig
   readonly configSources: ConfigSources

@@ -96,24 +96,87 @@ export interface Delta {
 }
 
 export interface PermissionRequest {
-  /** Our tool name (`write`, `shell`, …) where known, else the CLI's. */
+  /** Our tool name (`write`, `shell`, `mcp:<server>:<tool>`, …) where known, else the CLI's. */
   readonly toolName: string
   /** `outside`: it reaches out of the sandbox; `inside`: it does not. */
   readonly reach: 'inside' | 'outside'
+  /** For a person: the path, command or address it is about. */
   readonly detail: string
+  /** What the tool would be called with: JSON. */
+  readonly input: unknown
+  /** Absolute path of the file or folder it is about; null: it is about none, or about several. */
+  readonly path: string | null
+  /** Aborted when the agent does not want to know any more; the decision is then of no use. */
+  readonly withdrawn: AbortSignal
 }
 
 export interface PermissionDecision {
   readonly allow: boolean
   /** Told to the agent when denied. */
   readonly message: string
+  /** Allowed, but with this input instead of the one asked for. */
+  readonly input?: unknown
+  /** Denied, and the turn shall end here. */
+  readonly interrupt?: boolean
 }
+
+export interface Question {
+  readonly question: string
+  /** A short title; null: none. */
+  readonly header: string | null
+  readonly options: readonly { readonly label: string; readonly description: string | null }[]
+  readonly multiSelect: boolean
+}
+
+export interface QuestionRequest {
+  readonly questions: readonly Question[]
+  /** What the agent's question tool was called with: JSON. */
+  readonly input: unknown
+  readonly withdrawn: AbortSignal
+}
+
+/** What a person said to a `QuestionRequest`. */
+export interface QuestionAnswer {
+  /** By question text: the label of an option, several joined by ", ", or free text. Null: nobody answered. */
+  readonly answers: Readonly<Record<string, string>> | null
+  /** Told to the agent when nobody answered. */
+  readonly message: string
+}
+
+/** A further input for a turn that runs. */
+export interface Steer {
+  readonly id: string
+  readonly text: string
+}
+
+/** A server of tools the agent may use; secrets go by name of a variable of the service's environment. */
+export type McpServer =
+  | {
+      readonly name: string
+      readonly command: string
+      readonly args: readonly string[]
+      /** Names of environment variables it gets. */
+      readonly env: readonly string[]
+    }
+  | {
+      readonly name: string
+      readonly url: string
+      /** Header name -> name of the environment variable that holds its value. */
+      readonly headersEnv: Readonly<Record<string, string>>
+    }
 
 /** What one turn needs. The adapter keeps no state between turns beyond the folder `home`. */
 export interface TurnRequest {
   readonly prompt: string
+  /**
+   * Told instead of `prompt` where the session of a turn that was cut is still there and goes on; null: this turn
+   * was not cut.
+   */
+  readonly resumePrompt: string | null
   /** `mergedDir` of the sandbox, or the project for an in-place run, plus the scope. */
   readonly cwd: string
+  /** The view of the project root: what lies in it is inside the sandbox. `cwd` is in it. */
+  readonly root: string
   /** The run's own home, writable, kept between turns of one run. */
   readonly home: string
   /** `provider/model` or whatever the runner calls it; null: the CLI's default. */
@@ -123,12 +186,25 @@ export interface TurnRequest {
   readonly contained: boolean
   /** Native session to go on with; null: a new one. */
   readonly sessionId: string | null
+  /**
+   * How many of the session's last tool calls waited for a decision when its turn was cut, and were never carried
+   * out: they can be taken back and made again. 0: none, or the turn was not cut.
+   */
+  readonly openAtCut: number
   /** The environment the run gets, without the runner's own settings. */
   readonly env: Readonly<Record<string, string>>
   /** How long the program may take to be ready for the prompt. */
   readonly startTimeoutMs: number
   /** At most this many model calls in the turn. */
   readonly maxTurns: number
+  /** Not empty: only these tools exist. Names and rules as in tools.ts. */
+  readonly allowedTools: readonly string[]
+  readonly deniedTools: readonly string[]
+  readonly mcpServers: readonly McpServer[]
+  /** Values for the names that `mcpServers` mention: name -> value. */
+  readonly mcpEnv: Readonly<Record<string, string>>
+  /** Whether hooks, MCP servers and settings that lie in the project may run. */
+  readonly trustProject: boolean
   /** Starts the program in the run's container; `readable` are paths of the CLI itself. */
   launch(program: {
     argv: readonly [string, ...string[]]
@@ -142,9 +218,27 @@ export interface TurnRequest {
   hide(secret: string): void
   /** The engine's gate for what the agent asks. */
   decide(request: PermissionRequest): Promise<PermissionDecision>
-  /** Aborted when the turn must end: stop the agent, return `stopped`. */
+  /** Puts a question of the agent to a person. */
+  ask(request: QuestionRequest): Promise<QuestionAnswer>
+  /**
+   * The session is known: resolves when that is durable, and only then may the prompt be handed over, so that
+   * a turn that is cut can go on. `resumed`: the session of `sessionId` goes on; false: a new one.
+   */
+  sessionStarted(sessionId: string, resumed: boolean): Promise<void>
+  /**
+   * The agent takes inputs while it works, through this handler, until the turn returns. The handler resolves when
+   * the input was handed over and rejects when it cannot be any more.
+   */
+  takeSteers(handler: (steer: Steer) => Promise<void>): void
+  /**
+   * Aborted when the turn must end: stop the agent, return `stopped`. With the reason `CUT` the turn will go on later:
+   * the agent is ended where it is, without a word that its session would remember.
+   */
   readonly signal: AbortSignal
 }
+
+/** Why `signal` was aborted: the turn goes on later. */
+export const CUT = 'cut'
 
 export type TurnOutcome =
   | {
@@ -167,8 +261,15 @@ export interface RunnerAdapter {
   readonly capabilities: RunnerCapabilities
   /** Folders under a home that the program keeps logins and state in: all it may write of an operator's home. */
   readonly homeFolders: readonly string[]
+  /**
+   * Files and folders under an operator's home that the program reads and must not change there: settings, hooks,
+   * plugins. Those inside `homeFolders` included; what does not exist is left out.
+   */
+  readonly homeReadable: readonly string[]
   /** Names of the service's environment that this runner may need (keys, endpoints); nothing else passes. */
   readonly environment: readonly string[]
+  /** Of these tool rules the ones it cannot apply; absent in adapters without `toolAllow` and `toolDeny`. */
+  unknownTools?(rules: readonly string[]): readonly string[]
   /** Looks at the program; at most 10 s, never throws. */
   probe(): Promise<RunnerProbe>
   /**

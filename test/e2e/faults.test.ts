@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { call, createRun, eventsOf, FINISHED, type Json, until, untilRun } from '../support/client.ts'
+import { call, createRun, eventsOf, FINISHED, type Json, runOf, until, untilRun } from '../support/client.ts'
 import { GREETER, git, makeGitProject } from '../support/project.ts'
 import { makeWorld, type RunningService, startService, type World } from '../support/service.ts'
 
@@ -67,7 +67,7 @@ describe('a running agent', () => {
     expect(closing).toHaveLength(1)
   })
 
-  test('dies with a killed service; the next one on the machine runs it again from the start', async () => {
+  test('dies with a killed service; with the next one on the machine it goes on in its session and sandbox', async () => {
     const { id } = await createRun(service.url, project('killed'))
     await untilBusy(id)
     const before = await eventsOf(service.url, id)
@@ -84,9 +84,9 @@ describe('a running agent', () => {
     const run = await untilRun(
       service.url,
       id,
-      (now) => now['attempt'] === 2 && now['status'] === 'RUN_STATUS_RUNNING',
+      (now) => now['attempt'] === 2 && now['resume_mode'] === 'native',
     )
-    expect(run).toMatchObject({ sandbox_generation: 2, turn: 1, resume_mode: 'fresh' })
+    expect(run).toMatchObject({ status: 'RUN_STATUS_RUNNING', sandbox_generation: 1, turn: 1 })
     const after = await eventsOf(service.url, id)
     expect(after.slice(0, before.length)).toEqual(before)
     expect(after.map((event) => event['sequence'])).toEqual(after.map((_, index) => index + 1))
@@ -100,11 +100,28 @@ describe('a running agent', () => {
     ])
     await call(service.url, 'POST', `/api/v1/runs/${id}/stop`)
     await untilRun(service.url, id, (now) => now['status'] === 'RUN_STATUS_CANCELLED')
-    await until(
-      'one sandbox folder less',
-      async () => sandboxFolders(),
-      (left) => left.length === 0,
+  })
+
+  test('whose profile says on_lost restart starts over in a fresh sandbox, and the old one goes', async () => {
+    const { id } = await createRun(service.url, project('restarted'), { profile: { on_lost: 'restart' } })
+    await untilBusy(id)
+    const { sandbox_id: before } = await runOf(service.url, id)
+    await service.end('SIGKILL')
+    service = await startService({ ...world.env, AGENT_MANAGER_EXECUTION_LEASE_TTL: '5s' })
+
+    const run = await untilRun(
+      service.url,
+      id,
+      (now) => now['attempt'] === 2 && now['resume_mode'] === 'fresh',
     )
+    expect(run).toMatchObject({ status: 'RUN_STATUS_RUNNING', sandbox_generation: 2, turn: 1 })
+    await until(
+      'the end of the sandbox that was left',
+      async () => sandboxFolders(),
+      (left) => !left.includes(before),
+    )
+    await call(service.url, 'POST', `/api/v1/runs/${id}/stop`)
+    await untilRun(service.url, id, (now) => now['status'] === 'RUN_STATUS_CANCELLED')
   })
 
   test('of a service that was paused past its lease starts over, and its log goes on', async () => {

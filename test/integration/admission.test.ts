@@ -27,6 +27,7 @@ beforeAll(async () => {
       Promise.resolve({ available: true, version: '1.18.33', versionSupported: true, message: '' }),
   }
   deps = {
+    dataDir: '/nowhere/data',
     registry: new RunnerRegistry({
       adapters: [adapter],
       missing: [],

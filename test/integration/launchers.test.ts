@@ -22,7 +22,10 @@ async function usable(): Promise<Map<string, Launcher>> {
   const [unshare, setpriv] = [findProgram('unshare', PATH), findProgram('setpriv', PATH)]
   const found = new Map<string, Launcher>([['plain', createPlainLauncher()]])
   const candidates: [string, Launcher | null][] = [
-    ['bubblewrap', bwrap === null ? null : createBubblewrapLauncher(bwrap)],
+    [
+      'bubblewrap',
+      bwrap === null ? null : createBubblewrapLauncher({ bwrap, unshare: findProgram('unshare', PATH) }),
+    ],
     ['unshare', unshare === null || setpriv === null ? null : createUnshareLauncher({ unshare, setpriv })],
   ]
   for (const [name, launcher] of candidates) {

@@ -5,17 +5,43 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { createOpencodeAdapter } from '../../adapters/runners/opencode/index.ts'
 import { type EventPayload, payloadName } from '../../internal/event/event.ts'
 import { marked } from '../support/marked-processes.ts'
-import { KEY, openTheatre, type Played, prepareStage, type Stage } from '../support/opencode-turn.ts'
+import { KEY, openTheatre, prepareStage, type Stage } from '../support/opencode-turn.ts'
+import { payloadsOf as find, type Played } from '../support/played-turn.ts'
 
 const DEADLINE = { timeout: 90_000 }
 /** For the installation, where it is not there yet. */
-const INSTALL_DEADLINE_MS = 160_000
+const INSTALL_DEADLINE_MS = 310_000
+
+/** The question tool is opencode's own. */
+const QUESTION = {
+  name: 'question',
+  steps: [
+    {
+      tool_calls: [
+        {
+          tool: 'raw',
+          name: 'question',
+          input: {
+            questions: [
+              {
+                question: 'Which colour?',
+                header: 'Colour',
+                options: [
+                  { label: 'Red', description: 'Warm' },
+                  { label: 'Blue', description: 'Cold' },
+                ],
+              },
+            ],
+          },
+        },
+      ],
+    },
+    { text: 'Thank you.' },
+  ],
+}
 
 const namesOf = (played: Played): string[] =>
   played.events.map((event) => payloadName(event.payload)).filter((name) => name !== 'cost')
-
-const find = <N extends 'tool_result' | 'tool_call' | 'interaction'>(played: Played, name: N) =>
-  played.events.flatMap(({ payload }) => (name in payload ? [(payload as Record<N, unknown>)[name]] : []))
 
 describe('opencode', () => {
   let stage: Stage
@@ -67,7 +93,11 @@ describe('opencode', () => {
       const theatre = await openTheatre(stage, 'answer-only')
 
       const first = await theatre.play()
-      const second = await theatre.play({ sessionId: first.outcome.sessionId, prompt: 'Are you sure?' })
+      const second = await theatre.play({
+        sessionId: first.outcome.sessionId,
+        prompt: 'What is the answer?',
+        resumePrompt: 'Are you sure?',
+      })
 
       expect(first.outcome).toMatchObject({
         kind: 'completed',
@@ -83,6 +113,12 @@ describe('opencode', () => {
       expect([streamed('thinking'), streamed('text')]).toEqual(['An easy one.', 'The answer is 42.'])
       expect(second.outcome).toMatchObject({ kind: 'completed', summary: 'It is still 42.' })
       expect(second.outcome.sessionId).toBe(first.outcome.sessionId)
+      const id = first.outcome.sessionId
+      expect([...first.sessions, ...second.sessions]).toEqual([
+        { id, resumed: false },
+        { id, resumed: true },
+      ])
+      expect(theatre.calls[1]?.said).toContain('Are you sure?')
       expect(namesOf(second)).toEqual(['message'])
       // The second turn's model call saw the first one's answer.
       expect(theatre.calls.map((call) => call.step)).toEqual([0, 1])
@@ -96,6 +132,7 @@ describe('opencode', () => {
 
     expect(played.outcome.kind).toBe('completed')
     expect(played.outcome.sessionId).not.toBe('ses_0000000000000000000000')
+    expect(played.sessions).toEqual([{ id: played.outcome.sessionId, resumed: false }])
     expect(namesOf(played)).toEqual(['log', 'thinking', 'message'])
   })
 
@@ -124,19 +161,73 @@ describe('opencode', () => {
 
     const played = await theatre.play()
 
-    expect(played.asked).toEqual([
-      { toolName: 'external_directory', reach: 'outside', detail: '/etc/agent-manager-was-here' },
+    expect(played.asked).toMatchObject([
+      {
+        toolName: 'external_directory',
+        reach: 'outside',
+        detail: '/etc/agent-manager-was-here',
+        path: '/etc/agent-manager-was-here',
+      },
     ])
     expect(existsSync('/etc/agent-manager-was-here')).toBe(false)
     expect(readFileSync(join(theatre.work, 'inside.txt'), 'utf8')).toBe('yes\n')
-    expect(find(played, 'interaction')).toMatchObject([
-      { kind: 'permission', decision: 'deny', reason: 'Stay inside.' },
-    ])
     expect(find(played, 'tool_result')).toMatchObject([
       { success: false, error: expect.stringContaining('Stay inside.') },
       { success: true },
     ])
     expect(played.outcome.kind).toBe('completed')
+  })
+
+  it('ends its turn at a refusal that says so', DEADLINE, async () => {
+    const theatre = await openTheatre(stage, 'permission-outside')
+
+    const played = await theatre.play({
+      decide: () => ({ allow: false, message: 'Enough.', interrupt: true }),
+    })
+
+    expect(played.outcome).toMatchObject({ kind: 'completed', turnsUsed: 1 })
+    expect(existsSync(join(theatre.work, 'inside.txt'))).toBe(false)
+  })
+
+  it('stops while a person is asked, and takes the question back', DEADLINE, async () => {
+    const theatre = await openTheatre(stage, 'permission-outside')
+    const abort = new AbortController()
+
+    const played = await theatre.play({
+      signal: abort.signal,
+      decide: async ({ withdrawn }) => {
+        abort.abort()
+        await new Promise<void>((resolve) => withdrawn.addEventListener('abort', () => resolve()))
+        return { allow: true, message: '' }
+      },
+    })
+
+    expect(played.outcome.kind).toBe('stopped')
+    expect(played.asked[0]?.withdrawn.aborted).toBe(true)
+    expect(existsSync('/etc/agent-manager-was-here')).toBe(false)
+  })
+
+  it('puts its question to a person, and goes on with the answer', DEADLINE, async () => {
+    const theatre = await openTheatre(stage, QUESTION)
+
+    const played = await theatre.play({
+      ask: () => ({ answers: { 'Which colour?': 'Blue' }, message: '' }),
+    })
+
+    expect(played.questions).toMatchObject([
+      {
+        questions: [
+          {
+            question: 'Which colour?',
+            header: 'Colour',
+            options: [{ label: 'Red' }, { label: 'Blue' }],
+            multiSelect: false,
+          },
+        ],
+      },
+    ])
+    expect(find(played, 'tool_result')).toMatchObject([{ output: expect.stringContaining('Blue') }])
+    expect(played.outcome).toMatchObject({ kind: 'completed', summary: 'Thank you.' })
   })
 
   it('has no tool to write with when it may only read', DEADLINE, async () => {

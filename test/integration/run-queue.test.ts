@@ -10,6 +10,7 @@ import { createLogger } from '../../internal/log.ts'
 import { claimRun, MAX_TURN_ATTEMPTS, renewLeases } from '../../internal/run/run-queue.ts'
 import { statusEvent } from '../../internal/run/run-service.ts'
 import { findRun } from '../../internal/run/run-store.ts'
+import { RunnerRegistry } from '../../internal/runner/registry.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { insertReplica, insertRunRow } from '../support/rows.ts'
 
@@ -28,6 +29,8 @@ const reap = (published: StoredEvent[] = []) =>
     db: database.db,
     redactor,
     log: createLogger('fatal'),
+    registry: new RunnerRegistry({ adapters: [], missing: [], containment: 'none', environment: {} }),
+    provenDead: new Set(),
     publish: (events) => published.push(...events),
   })
 const EXPIRED = sql<Date>`now() - interval '1 second'`
@@ -67,7 +70,7 @@ describe('a lease', () => {
 
     const renewed = await renewLeases(database.db, { replicaId, ttlMs: 60_000, ids: [mine, other] })
 
-    expect(renewed).toEqual([{ id: mine, attempt: 1, stopRequested: true }])
+    expect(renewed).toEqual([{ id: mine, attempt: 1, stopRequested: true, interruptRequested: false }])
   })
 
   test('that ran out gives the run back with a fresh sandbox generation, and its input is told again', async () => {

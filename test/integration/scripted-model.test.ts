@@ -161,18 +161,21 @@ describe('what goes wrong on purpose', () => {
   const ask = { model: 'm', stream: true, tools: [{ function: { name: 'write' } }], messages: [] }
 
   it('answers with the scripted error', async () => {
-    const url = await play([{ error: { status: 429, message: 'slow down', retry_after: 3 } }])
+    const url = await play([
+      { error: { status: 429, message: 'slow down', retry_after: 3, headers: { 'x-limit': 'a' } } },
+    ])
 
     const response = await post(`${url}/v1/chat/completions`, ask)
 
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '3'])
+    expect(response.headers.get('x-limit')).toBe('a')
     expect(await response.json()).toMatchObject({ error: { message: 'slow down' } })
   })
 
-  it('cuts the stream', async () => {
+  it.each([true, false])('cuts the answer, streamed (%s) or not', async (stream) => {
     const url = await play([{ text: 'A long sentence that is not finished.', cut: true }])
 
-    const response = await post(`${url}/v1/chat/completions`, ask)
+    const response = await post(`${url}/v1/chat/completions`, { ...ask, stream })
 
     expect(response.status).toBe(200)
     await expect(response.text()).rejects.toThrow()

@@ -4,156 +4,31 @@
  */
 import type { ApiDeps } from '../../api/deps.ts'
 import { AppError } from '../../internal/errors.ts'
-import {
-  EVENT_TYPE_OF,
-  type EventPayload,
-  payloadName,
-  type StoredEvent,
-} from '../../internal/event/event.ts'
+import { EVENT_TYPE_OF, type StoredEvent } from '../../internal/event/event.ts'
+import type { InteractionAnswer } from '../../internal/interaction/interaction.ts'
 import { createLogger } from '../../internal/log.ts'
 import type { PageRequest } from '../../internal/page.ts'
-import type { NewProfile, Profile } from '../../internal/profile/profile.ts'
-import type { Run, RunFilter } from '../../internal/run/run.ts'
+import type { NewProfile } from '../../internal/profile/profile.ts'
+import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
-import type { NewTask, Task } from '../../internal/task/task.ts'
-
-export const RUN_ID = '01930000-0000-7000-8000-000000000001'
-export const TASK_ID = '01930000-0000-7000-8000-000000000002'
-export const PROFILE_ID = '01930000-0000-7000-8000-000000000003'
-export const UNKNOWN_ID = '01930000-0000-7000-8000-00000000ffff'
-const NOW = new Date('2026-11-21T10:00:00.000Z')
-
-export const aRun = (change: Partial<Run> = {}): Run => ({
-  id: RUN_ID,
-  taskId: TASK_ID,
-  profileId: PROFILE_ID,
-  profileVersion: 3,
-  tag: 'ecosystem-1',
-  mode: 'sandboxed',
-  status: 'pending',
-  phase: 'queued',
-  progressPercent: 0,
-  turn: 1,
-  attempt: 0,
-  stopping: false,
-  waitingOn: null,
-  config: {
-    runnerType: 'claude-code',
-    model: null,
-    maxTurns: 100,
-    timeoutMs: 1_800_000,
-    idleTimeoutMs: 600_000,
-    permissionMode: 'auto',
-    requiresSandbox: true,
-    requiresApproval: true,
-    containment: 'preferred',
-    network: 'allow',
-    home: 'isolated',
-    env: ['ANTHROPIC_API_KEY'],
-  },
-  configSources: {
-    runnerType: 'inline',
-    model: 'default',
-    maxTurns: 'default',
-    timeoutMs: 'inline',
-    idleTimeoutMs: 'default',
-    permissionMode: 'default',
-    requiresSandbox: 'lever',
-    requiresApproval: 'profile',
-    containment: 'default',
-    network: 'default',
-    home: 'default',
-    env: 'profile',
-  },
-  sandboxId: null,
-  sandboxGeneration: 0,
-  sessionId: null,
-  resumeMode: null,
-  runnerVersion: null,
-  contained: null,
-  approvalState: 'none',
-  approvedBy: null,
-  approvedAt: null,
-  failure: null,
-  summary: null,
-  usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, totalCostUsd: null },
-  costSource: 'unknown',
-  diff: null,
-  idempotencyKey: null,
-  lastSeq: 0,
-  createdAt: NOW,
-  updatedAt: NOW,
-  startedAt: null,
-  endedAt: null,
-  lastHeartbeat: null,
-  ...change,
-})
-
-/** A run with every member set, for the shape of answers. */
-export const aFullRun = (): Run =>
-  aRun({
-    status: 'needs_review',
-    phase: 'awaiting_review',
-    progressPercent: 90,
-    waitingOn: { kind: 'capacity', detail: 'all slots are taken', since: NOW, estimate: '2 min' },
-    failure: {
-      code: 'rate_limited',
-      message: 'rate limit reached',
-      recovery: 'wait',
-      retryable: true,
-      exitCode: 1,
-      signal: null,
-      stderrTail: 'oh',
-    },
-    summary: { description: 'done', tokensUsed: 12, turnsUsed: 3, costEstimate: 0.5 },
-    diff: { digest: 'abc', files: 2, additions: 3, deletions: 1 },
-    approvalState: 'pending',
-    approvedBy: 'ann',
-    approvedAt: NOW,
-    sandboxId: 's1',
-    sessionId: 'n1',
-    resumeMode: 'native',
-    runnerVersion: '2.1.0',
-    contained: 'full',
-    startedAt: NOW,
-    endedAt: NOW,
-    lastHeartbeat: NOW,
-  })
-
-export const aProfile = (wanted: NewProfile): Profile => ({
-  id: PROFILE_ID,
-  profileKey: wanted.profileKey,
-  name: wanted.name,
-  version: 1,
-  settings: wanted.settings,
-  createdBy: wanted.createdBy,
-  createdAt: NOW,
-  updatedAt: NOW,
-  archivedAt: null,
-})
-
-export const aTask = (wanted: NewTask): Task => ({
-  ...wanted,
-  id: TASK_ID,
-  status: 'queued',
-  createdAt: NOW,
-  updatedAt: NOW,
-})
-
-export function anEvent(seq: number, payload: EventPayload, runId = RUN_ID): StoredEvent {
-  return {
-    id: `01930000-0000-7000-8000-${String(seq).padStart(12, '0')}`,
-    runId,
-    seq,
-    turn: 1,
-    attempt: 1,
-    name: payloadName(payload),
-    synthetic: false,
-    createdAt: NOW,
-    payloadText: JSON.stringify(payload),
-  }
-}
+import type { NewTask } from '../../internal/task/task.ts'
+import {
+  aFullRun,
+  anEvent,
+  anInput,
+  anInteraction,
+  aProfile,
+  aQuestion,
+  aRun,
+  aTask,
+  INPUT_ID,
+  NOW,
+  PROFILE_ID,
+  RUN_ID,
+  TASK_ID,
+  UNKNOWN_ID,
+} from './api-values.ts'
 
 const RUNNER: RunnerView = {
   type: 'opencode',
@@ -199,6 +74,13 @@ export interface Asked {
   run?: NewRun
   list?: { filter: RunFilter; page: PageRequest }
   stop?: { id: string; actor: string }
+  interrupt?: { id: string; actor: string }
+  continue?: { id: string; message: string; delivery: string }
+  edit?: { id: string; inputId: string; message: string }
+  cancel?: { id: string; inputId: string }
+  answer?: { runId: string; id: string; answer: InteractionAnswer; actor: string }
+  /** Runs whose interactions somebody looked at. */
+  looked?: string
   events?: { afterSequence: number; limit: number; types: readonly string[]; raw: boolean }
   approve?: unknown
   reject?: unknown
@@ -214,8 +96,11 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     profiles: profileUseCases(asked),
     tasks: taskUseCases(asked),
     runs: runUseCases(asked),
+    conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),
+    interactions: interactionUseCases(asked),
+    isAgent: () => false,
     asAppError: (error) => error,
     runners: { list: async () => [RUNNER] },
     health: { report: async () => healthy },
@@ -286,6 +171,54 @@ const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
     asked.stop = { id, actor }
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ stopping: true })
+  },
+})
+
+const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
+  interrupt: async (id, actor) => {
+    asked.interrupt = { id, actor }
+    if (id !== RUN_ID) throw missingRun(id)
+    return aRun({ status: 'running' })
+  },
+  continue: async (id, { message, delivery }) => {
+    asked.continue = { id, message, delivery }
+    if (id !== RUN_ID) throw missingRun(id)
+    return { run: aRun({ turn: 2 }), input: anInput({ content: message, delivery }) }
+  },
+  inputs: async (id) => {
+    if (id !== RUN_ID) throw missingRun(id)
+    const told = { turn: 1, source: 'prompt', status: 'delivered', deliveredAt: NOW, sequence: 2 } as const
+    return [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+  },
+  editInput: async (id, inputId, message) => {
+    asked.edit = { id, inputId, message }
+    if (inputId !== INPUT_ID) throw missingInput(inputId)
+    return anInput({ content: message })
+  },
+  cancelInput: async (id, inputId) => {
+    asked.cancel = { id, inputId }
+    if (inputId !== INPUT_ID) throw missingInput(inputId)
+    return anInput({ status: 'cancelled' })
+  },
+})
+
+const missingInput = (id: string): AppError => new AppError('NOT_FOUND_INPUT', `There is no input ${id}.`)
+
+const interactionUseCases = (asked: Asked): ApiDeps['interactions'] => ({
+  list: async (runId) => {
+    asked.looked = runId
+    if (runId !== RUN_ID) throw missingRun(runId)
+    return [anInteraction(), aQuestion()]
+  },
+  pending: async (runId) => {
+    asked.looked = runId
+    return [anInteraction(), aQuestion()]
+  },
+  answer: async (runId, id, answer, actor) => {
+    asked.answer = { runId, id, answer, actor }
+    const found = [anInteraction(), aQuestion()].find((interaction) => interaction.id === id)
+    if (!found) throw new AppError('NOT_FOUND_INTERACTION', `There is no interaction ${id}.`)
+    return { ...found, status: 'answered', answer, answeredBy: actor }
   },
 })
 

@@ -1,8 +1,10 @@
 /** The two ends of api/ws for its tests: a feed driven by hand, and a client that keeps every frame. */
 import { WebSocket } from 'ws'
 import type { ApiDeps, EventUseCases } from '../../api/deps.ts'
+import { buildServer } from '../../api/server.ts'
 import { AppError } from '../../internal/errors.ts'
-import { RUN_ID } from './api-deps.ts'
+import { apiDeps } from './api-deps.ts'
+import { RUN_ID } from './api-values.ts'
 
 export type Watch = Parameters<EventUseCases['subscribe']>[0]
 type WatchAll = Parameters<EventUseCases['subscribeAll']>[0]
@@ -85,4 +87,24 @@ export class Client {
       before.push(frame)
     }
   }
+}
+
+/** A listening server over a feed; `cleanups` gets what undoes it and its clients, last first. */
+export async function serve(
+  cleanups: (() => unknown)[],
+  feed: Feed = new Feed(),
+  change: Partial<ApiDeps> = {},
+) {
+  const app = await buildServer(apiDeps({ events: feed.useCases, ...change }).deps)
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  cleanups.push(() => app.close())
+  const url = `${address.replace('http', 'ws')}/api/v1/ws`
+  const connect = async () => {
+    const client = new Client(url)
+    cleanups.push(() => client.socket.terminate())
+    const { type } = await client.next()
+    if (type !== 'CONNECTED') throw new Error(`the first frame was ${type}`)
+    return client
+  }
+  return { app, feed, url, address, connect }
 }

@@ -6,7 +6,7 @@ import { createUnshareLauncher } from '../../adapters/launchers/unshare.ts'
 const [kind, folder, mark] = process.argv.slice(2)
 const launcher =
   kind === 'bubblewrap'
-    ? createBubblewrapLauncher('/usr/bin/bwrap')
+    ? createBubblewrapLauncher({ bwrap: '/usr/bin/bwrap', unshare: null })
     : createUnshareLauncher({ unshare: '/usr/bin/unshare', setpriv: '/usr/bin/setpriv' })
 const launched = await launcher.launch({
   argv: ['sh', '-c', 'setsid sleep 300 & (sleep 300 &) ; nohup sleep 300 >/dev/null & echo up; sleep 300'],

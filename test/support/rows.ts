@@ -3,6 +3,7 @@ import type { Insertable } from 'kysely'
 import { type RawBuilder, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Db, RunsTable } from '../../internal/db/tables.ts'
+import { failureOf } from '../../internal/engine/turn-end.ts'
 import { resolveConfig } from '../../internal/run/resolve-config.ts'
 import { isDriven, isFinal } from '../../internal/run/run.ts'
 
@@ -58,7 +59,7 @@ export async function insertRunRow(db: Db, given: Partial<RunRow> = {}): Promise
       request_digest: 'x',
       ...(isDriven(status) && { lease_expires_at: sql<Date>`now() + interval '1 minute'` }),
       ...(isFinal(status) && { ended_at: sql<Date>`now()` }),
-      ...(status === 'failed' && { failure: '{}' }),
+      ...(status === 'failed' && { failure: JSON.stringify(failureOf('internal', 'of a test')) }),
       ...given,
       status,
       lease_owner: leaseOwner,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { installClaude } from '../../adapters/runners/claude-code/install.ts'
 import { installOpencode } from '../../adapters/runners/opencode/install.ts'
 import { checkScenario, readScenario } from '../../cmd/scripted-model/scenario.ts'
 import { startScriptedModel } from '../../cmd/scripted-model/server.ts'
@@ -74,7 +75,7 @@ export async function runServiceToEnd(
 export interface World {
   readonly base: string
   readonly dataDir: string
-  /** The environment of a service that can run opencode against the scenario. */
+  /** The environment of a service that can run the agent against the scenario. */
   readonly env: Record<string, string>
   cleanUp(): Promise<void>
 }
@@ -82,23 +83,21 @@ export interface World {
 const scenarioFile = (name: string): string =>
   fileURLToPath(new URL(`../../cmd/scripted-model/scenarios/${name}.json`, import.meta.url))
 
-/** Folders and a scripted model for one test file; the scenario is one of ours by name, or the test's own. */
-export async function makeWorld(scenario: string | object): Promise<World> {
+/**
+ * Folders and a scripted model for one test file; the scenario is one of ours by name, or the test's own (`base` is the folder). The CLI of
+ * claude-code is only fetched where it is asked for.
+ */
+export async function makeWorld(
+  scenario: string | object | ((base: string) => object),
+  runner: 'opencode' | 'claude-code' = 'opencode',
+): Promise<World> {
   const base = await realpath(await mkdtemp(join(tmpdir(), 'agent-manager-e2e-')))
   const script =
     typeof scenario === 'string'
       ? readScenario(scenarioFile(scenario))
-      : checkScenario(scenario, 'of the test')
+      : checkScenario(typeof scenario === 'function' ? scenario(base) : scenario, 'of the test')
   const model = await startScriptedModel({ scenario: script, port: 0 })
-  const opencode = await installOpencode({ env: npmEnvironment() })
-  const models = {
-    m: { name: 'Scripted', tool_call: true, reasoning: true, limit: { context: 200_000, output: 8000 } },
-  }
-  const options = { baseURL: `${model.url}/v1`, apiKey: 'secret-model-key-1' }
-  const config = {
-    model: 'scripted/m',
-    provider: { scripted: { npm: '@ai-sdk/openai-compatible', name: 'S', options, models } },
-  }
+  const agent = runner === 'opencode' ? await opencodeEnv(model.url) : await claudeEnv(model.url)
   const dataDir = join(base, 'data')
   return {
     base,
@@ -109,13 +108,35 @@ export async function makeWorld(scenario: string | object): Promise<World> {
       LANG: 'C.UTF-8',
       PORT: '0',
       AGENT_MANAGER_DATA_DIR: dataDir,
-      AGENT_MANAGER_RUNNERS_OPENCODE_PATH: opencode,
-      OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
+      ...agent,
     },
     cleanUp: async () => {
       await model.close()
       await rm(base, { recursive: true, force: true })
     },
+  }
+}
+
+async function claudeEnv(modelUrl: string): Promise<Record<string, string>> {
+  return {
+    AGENT_MANAGER_RUNNERS_CLAUDE_CODE_PATH: await installClaude({ env: npmEnvironment() }),
+    ANTHROPIC_BASE_URL: modelUrl,
+    ANTHROPIC_API_KEY: 'secret-model-key-1',
+  }
+}
+
+async function opencodeEnv(modelUrl: string): Promise<Record<string, string>> {
+  const models = {
+    m: { name: 'Scripted', tool_call: true, reasoning: true, limit: { context: 200_000, output: 8000 } },
+  }
+  const options = { baseURL: `${modelUrl}/v1`, apiKey: 'secret-model-key-1' }
+  const config = {
+    model: 'scripted/m',
+    provider: { scripted: { npm: '@ai-sdk/openai-compatible', name: 'S', options, models } },
+  }
+  return {
+    AGENT_MANAGER_RUNNERS_OPENCODE_PATH: await installOpencode({ env: npmEnvironment() }),
+    OPENCODE_CONFIG_CONTENT: JSON.stringify(config),
   }
 }
 

@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { problemSchema } from '../../api/schemas/problem.ts'
 import { buildServer } from '../../api/server.ts'
 import { AppError, ERRORS } from '../../internal/errors.ts'
-import { apiDeps, aRun, RUN_ID } from '../support/api-deps.ts'
+import { apiDeps } from '../support/api-deps.ts'
+import { aRun, RUN_ID } from '../support/api-values.ts'
 
 type App = Awaited<ReturnType<typeof buildServer>>
 let app: App

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventJson } from '../../api/event-json.ts'
 import { listEventsAnswer } from '../../api/schemas/run-event.ts'
 import { buildServer } from '../../api/server.ts'
-import { anEvent, apiDeps, RUN_ID, UNKNOWN_ID } from '../support/api-deps.ts'
+import { apiDeps } from '../support/api-deps.ts'
+import { anEvent, RUN_ID, UNKNOWN_ID } from '../support/api-values.ts'
 
 const { deps, asked } = apiDeps()
 let app: Awaited<ReturnType<typeof buildServer>>

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildServer } from '../../api/server.ts'
-import { apiDeps, PROFILE_ID, TASK_ID, UNKNOWN_ID } from '../support/api-deps.ts'
+import { apiDeps } from '../support/api-deps.ts'
+import { PROFILE_ID, TASK_ID, UNKNOWN_ID } from '../support/api-values.ts'
 
 const { deps, asked } = apiDeps()
 let app: Awaited<ReturnType<typeof buildServer>>
@@ -126,6 +127,7 @@ describe('POST /profiles/ensure', () => {
     maxTurns: 60,
     timeout: '1800s',
     skipPermissionPrompt: true,
+    allowedTools: ['Read', 'Glob', 'Grep', 'Bash'],
     createdBy: 'ecosystem-manager',
   }
 
@@ -144,20 +146,27 @@ describe('POST /profiles/ensure', () => {
     expect(asked.ensure).toMatchObject({
       profileKey: 'ecosystem-manager-tasks',
       updateExisting: false,
-      defaults: { settings: { permissionMode: 'bypass', maxTurns: 60, timeoutMs: 1_800_000 } },
+      defaults: {
+        settings: {
+          permissionMode: 'bypass',
+          maxTurns: 60,
+          timeoutMs: 1_800_000,
+          allowedTools: ['Read', 'Glob', 'Grep', 'Bash'],
+        },
+      },
     })
   })
 
-  it('says that its tool lists are not built yet', async () => {
+  it('says by name what is not built yet', async () => {
     const response = await post('/api/v1/profiles/ensure', {
       profileKey: 'k',
-      defaults: { ...defaults, profileKey: 'k', allowedTools: ['Read', 'Glob'] },
+      defaults: { ...defaults, profileKey: 'k', fallbackRunnerTypes: ['codex'] },
     })
 
     expect(response.statusCode).toBe(501)
     expect(response.json()).toMatchObject({
       code: 'NOT_IMPLEMENTED',
-      errors: [{ field: 'defaults.allowedTools', rule: 'not_implemented' }],
+      errors: [{ field: 'defaults.fallbackRunnerTypes', rule: 'not_implemented' }],
     })
   })
 

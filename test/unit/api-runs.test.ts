@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildServer } from '../../api/server.ts'
 import { AppError } from '../../internal/errors.ts'
-import { apiDeps, PROFILE_ID, RUN_ID, TASK_ID, UNKNOWN_ID } from '../support/api-deps.ts'
+import { apiDeps } from '../support/api-deps.ts'
+import { PROFILE_ID, RUN_ID, TASK_ID, UNKNOWN_ID } from '../support/api-values.ts'
 
 const { deps, asked } = apiDeps()
 let app: Awaited<ReturnType<typeof buildServer>>
@@ -112,7 +113,7 @@ describe('POST /runs', () => {
     { inline_config: { fallback_runner_types: ['codex'] } },
     { inline_config: { modelPreset: 'MODEL_PRESET_FAST' } },
     { inline_config: { budget: { usd: 1 } } },
-    { inline_config: { interaction_default: 'allow' } },
+    { inline_config: { sandbox_config: { lifecycle: { stop_on: ['approved'] } } } },
   ])('answers 501 to what is not built yet: %j', async (change) => {
     const response = await create({ task_id: TASK_ID, ...change })
 
@@ -122,15 +123,10 @@ describe('POST /runs', () => {
 
   it('takes what is not built yet where it says nothing', async () => {
     const inline = {
-      allowed_tools: [],
-      deniedTools: null,
       model_preset: 'MODEL_PRESET_UNSPECIFIED',
       sandbox_config: { acceptance: { mode: '', allow: {} } },
       budget: {},
-      interaction_timeout: '300s',
-      interaction_default: 'deny',
-      on_lost: 'resume',
-      clear_allowed_tools: true,
+      clear_fallback_runner_types: true,
     }
 
     const response = await create(
@@ -217,8 +213,8 @@ describe('GET /runs/{id}', () => {
       attempt: 0,
       stopping: false,
       waiting_on: {
-        kind: 'capacity',
-        detail: 'all slots are taken',
+        kind: 'interaction',
+        detail: 'may it write x?',
         since: '2026-11-21T10:00:00.000Z',
         estimate: '2 min',
       },
@@ -233,7 +229,7 @@ describe('GET /runs/{id}', () => {
       },
       error_msg: 'rate limit reached',
       exit_code: 1,
-      pending_interactions: 0,
+      pending_interactions: 2,
       summary: {
         description: 'done',
         files_modified: [],
@@ -263,7 +259,6 @@ describe('GET /runs/{id}', () => {
         timeout: '1800s',
         max_turns: 100,
         permission_mode: 'auto',
-        allowed_tools: [],
         env: ['ANTHROPIC_API_KEY'],
       }),
       config_sources: expect.objectContaining({
@@ -284,7 +279,7 @@ describe('GET /runs/{id}', () => {
       ended_at: '2026-11-21T10:00:00.000Z',
       last_heartbeat: '2026-11-21T10:00:00.000Z',
       error: 'rate limit reached',
-      progress: { percent: 90, currentAction: 'all slots are taken' },
+      progress: { percent: 90, currentAction: 'may it write x?' },
       last_checkpoint_id: null,
       sandbox_config: null,
       diff_path: null,

@@ -4,7 +4,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import type { EventUseCases } from '../../api/deps.ts'
 import { SOCKET_LIMITS, type SocketLimits } from '../../api/limits.ts'
 import { Session } from '../../api/ws/session.ts'
-import { anEvent, apiDeps, RUN_ID } from '../support/api-deps.ts'
+import { apiDeps } from '../support/api-deps.ts'
+import { anEvent, RUN_ID } from '../support/api-values.ts'
 
 type Watch = Parameters<EventUseCases['subscribe']>[0]
 

@@ -1,26 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { buildServer } from '../../api/server.ts'
-import { apiDeps, RUN_ID, UNKNOWN_ID } from '../support/api-deps.ts'
-import { Client, Feed } from '../support/api-websocket.ts'
+import { RUN_ID, UNKNOWN_ID } from '../support/api-values.ts'
+import { Feed, serve } from '../support/api-websocket.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-async function start(feed = new Feed()) {
-  const app = await buildServer(apiDeps({ events: feed.useCases }).deps)
-  const address = await app.listen({ port: 0, host: '127.0.0.1' })
-  cleanups.push(() => app.close())
-  const url = `${address.replace('http', 'ws')}/api/v1/ws`
-  const connect = async () => {
-    const client = new Client(url)
-    cleanups.push(() => client.socket.terminate())
-    expect((await client.next()).type).toBe('CONNECTED')
-    return client
-  }
-  return { app, feed, url, address, connect }
-}
+const start = (feed?: Feed) => serve(cleanups, feed)
 
 describe('a message that cannot be followed', () => {
   const SUBSCRIBE = 'AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_SUBSCRIBE'

@@ -1,28 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
-import { buildServer } from '../../api/server.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
-import { anEvent, apiDeps, RUN_ID, UNKNOWN_ID } from '../support/api-deps.ts'
-import { Client, Feed } from '../support/api-websocket.ts'
+import { anEvent, RUN_ID, UNKNOWN_ID } from '../support/api-values.ts'
+import { Client, Feed, serve } from '../support/api-websocket.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-async function start(feed = new Feed()) {
-  const app = await buildServer(apiDeps({ events: feed.useCases }).deps)
-  const address = await app.listen({ port: 0, host: '127.0.0.1' })
-  cleanups.push(() => app.close())
-  const url = `${address.replace('http', 'ws')}/api/v1/ws`
-  const connect = async () => {
-    const client = new Client(url)
-    cleanups.push(() => client.socket.terminate())
-    expect((await client.next()).type).toBe('CONNECTED')
-    return client
-  }
-  return { app, feed, url, address, connect }
-}
+const start = (feed?: Feed) => serve(cleanups, feed)
 
 const message = (seq: number, content = 'hi', runId = RUN_ID): StoredEvent =>
   anEvent(seq, { message: { role: 'assistant', content } }, runId)
@@ -60,7 +47,7 @@ describe('a subscription', () => {
         from: 1,
         through: 2,
         status: 'RUN_STATUS_RUNNING',
-        pending_interactions: [],
+        pending_interactions: [expect.any(Object), expect.any(Object)],
         deltas: false,
         event_types: [],
       },

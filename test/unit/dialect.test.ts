@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { fromProto, protoName, RUN_STATUS, RUNNER_TYPE } from '../../api/dialect/enums.ts'
-import { durationIn, textIn } from '../../api/dialect/fields.ts'
+import { durationIn, requiredLongTextIn, textIn, wordIn } from '../../api/dialect/fields.ts'
 import { parseJson } from '../../api/dialect/json-body.ts'
 import { canonicalKeys } from '../../api/dialect/keys.ts'
 import { decode } from '../../api/dialect/validate.ts'
@@ -226,6 +226,35 @@ describe('texts', () => {
     expect(caught(() => decode(body, { tag: 'abcd' }, 'body')).faults).toMatchObject([
       { field: 'tag', rule: 'max' },
     ])
+  })
+
+  it('that must be there are counted in bytes', () => {
+    const body = z.strictObject({ message: requiredLongTextIn(3, 'A message.') })
+
+    expect(decode(body, { message: 'aé' }, 'body')).toEqual({ message: 'aé' })
+    for (const [message, rule] of [
+      ['éé', 'max_bytes'],
+      ['', 'min'],
+      [undefined, 'required'],
+    ]) {
+      expect(caught(() => decode(body, { message }, 'body')).faults).toMatchObject([
+        { field: 'message', rule },
+      ])
+    }
+  })
+
+  it('of a few words are one of them or unset', () => {
+    const body = z.strictObject({ scope: wordIn(['once', 'session'], 'How long.') })
+
+    expect(
+      [{ scope: 'once' }, { scope: '' }, { scope: null }, {}].map(
+        (value) => decode(body, value, 'body').scope,
+      ),
+    ).toEqual(['once', null, null, null])
+    expect(caught(() => decode(body, { scope: 'Once' }, 'body'))).toMatchObject({
+      message: 'scope: must be one of once, session.',
+      faults: [{ field: 'scope', rule: 'enum' }],
+    })
   })
 
   it('must be UTF-8', () => {

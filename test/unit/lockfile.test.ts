@@ -16,7 +16,11 @@ const Lock = z.object({
 const read = (name: string) =>
   Lock.parse(JSON.parse(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'))).packages
 
-const LOCKS = ['package-lock.json', 'adapters/runners/opencode/cli/package-lock.json']
+const LOCKS = [
+  'package-lock.json',
+  'adapters/runners/claude-code/cli/package-lock.json',
+  'adapters/runners/opencode/cli/package-lock.json',
+]
 
 /** Where node would look for a dependency of the package at this path, nearest first. */
 function* places(path: string, name: string): Generator<string> {

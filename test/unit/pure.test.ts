@@ -3,7 +3,6 @@ import { commitAuthor, commitMessage } from '../../internal/approval/commit-mess
 import { ConfigError, readConfig } from '../../internal/config.ts'
 import { formatDuration, parseDuration } from '../../internal/duration.ts'
 import { agentEnvironment, agentPath } from '../../internal/engine/agent-environment.ts'
-import { decidePermission } from '../../internal/engine/permission-gate.ts'
 import { exhausted } from '../../internal/engine/run-changes.ts'
 import { endOfTurn } from '../../internal/engine/turn-end.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
@@ -219,19 +218,6 @@ describe('a run that was lost', () => {
     [3, 'attempts_exhausted'],
     [4, 'attempts_exhausted'],
   ])('%i times: %s', (turn_attempt, code) => expect(exhausted({ turn_attempt })?.code ?? null).toBe(code))
-})
-
-describe('what an agent may do alone', () => {
-  test.each([
-    ['bypass', 'shell', 'outside', true],
-    ['auto', 'write', 'inside', true],
-    ['auto', 'shell', 'inside', false],
-    ['auto', 'write', 'outside', false],
-    ['ask', 'write', 'inside', false],
-    ['read_only', 'write', 'inside', false],
-  ] as const)('%s %s %s: %s', (mode, toolName, reach, allow) => {
-    expect(decidePermission(mode, { toolName, reach, detail: '' }).allow).toBe(allow)
-  })
 })
 
 describe('tasks', () => {

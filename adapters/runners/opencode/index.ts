@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../../../internal/errors.ts'
 import { pickEnvironment } from '../../../internal/process/child-env.ts'
+import { failureOf } from '../../../internal/runner/failure.ts'
 import type {
   Failure,
   RunnerAdapter,
@@ -11,7 +12,6 @@ import type {
   TurnOutcome,
   TurnRequest,
 } from '../../../internal/runner/port.ts'
-import { failureOf } from './failure.ts'
 import { findOpencode } from './find.ts'
 import { probeOpencode } from './probe.ts'
 import { startServer } from './server.ts'
@@ -38,10 +38,10 @@ const CAPABILITIES: RunnerCapabilities = {
   streaming: true,
   cancellation: true,
   thinking: true,
-  interactions: false,
-  questions: false,
-  interrupt: false,
-  continuation: false,
+  interactions: true,
+  questions: true,
+  interrupt: true,
+  continuation: true,
   fork: false,
   steer: false,
   queue: false,
@@ -73,6 +73,7 @@ export function createOpencodeAdapter(options: OpencodeAdapterOptions): RunnerAd
     type: 'opencode',
     capabilities: CAPABILITIES,
     homeFolders: HOME_FOLDERS,
+    homeReadable: HOME_READABLE,
     environment: [...new Set([CONFIG, ...namesInContent(options.environment[CONFIG]), ...WELL_KNOWN_KEYS])],
     probe: () => probeOpencode(options),
     runTurn: (request) => runTurn(options, request),
@@ -156,6 +157,18 @@ const xdgFolders = (home: string) => ({
   XDG_CACHE_HOME: join(home, '.cache'),
   XDG_STATE_HOME: join(home, '.local/state'),
 })
+
+/** What opencode loads at the operator's next use lies beside caches that it writes. */
+const HOME_READABLE = [
+  'opencode.json',
+  'opencode.jsonc',
+  'AGENTS.md',
+  'plugin',
+  'plugins',
+  'agent',
+  'command',
+  'tool',
+].map((name) => `.config/opencode/${name}`)
 
 const HOME_FOLDERS = ['.local/share', '.config', '.cache', '.local/state'].map(
   (folder) => `${folder}/opencode`,

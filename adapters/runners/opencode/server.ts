@@ -2,12 +2,12 @@
 import { createServer } from 'node:net'
 import { messageOf } from '../../../internal/errors.ts'
 import type { ExitStatus, LaunchedProcess } from '../../../internal/launcher/port.ts'
+import { createInterrupt } from '../../../internal/process/interrupt.ts'
 import { createLineSplitter } from '../../../internal/process/line-splitter.ts'
 import { keepTail } from '../../../internal/process/tail.ts'
+import { failureOf } from '../../../internal/runner/failure.ts'
 import type { Failure } from '../../../internal/runner/port.ts'
-import { failureOf } from './failure.ts'
 import { createOpencodeClient, type OpencodeClient } from './http.ts'
-import { createInterrupt } from './interrupt.ts'
 
 const STDERR_TAIL = 4 * 1024
 const MAX_LINE_LENGTH = 8 * 1024

@@ -2,11 +2,12 @@
 import { messageOf } from '../../../internal/errors.ts'
 import type { ExitStatus } from '../../../internal/launcher/port.ts'
 import { settlesWithin } from '../../../internal/process/deadline.ts'
-import type { Failure, TurnOutcome, TurnRequest } from '../../../internal/runner/port.ts'
+import { createInterrupt, type Interrupt } from '../../../internal/process/interrupt.ts'
+import { failureOf } from '../../../internal/runner/failure.ts'
+import { CUT, type Failure, type TurnOutcome, type TurnRequest } from '../../../internal/runner/port.ts'
 import { answerPermission, answerQuestion } from './answer.ts'
 import { type EventSource, openEventSource, type SourcedEvent } from './event-source.ts'
-import { failureOf, failureOfRetries } from './failure.ts'
-import { createInterrupt, type Interrupt } from './interrupt.ts'
+import { failureOfRetries } from './failure.ts'
 import { createTurnView, log, mapEvent, type Signal, type TurnView, unfinishedTools } from './map-event.ts'
 import type { OpencodeServer } from './server.ts'
 
@@ -38,7 +39,8 @@ interface Turn {
   /** A read whose wait was cut short: the event it brings must not get lost. */
   reading: Promise<SourcedEvent | null> | null
   busy: boolean
-  over: boolean
+  /** Aborted when the turn is over: what is still being decided is of no use then. */
+  readonly withdrawn: AbortController
 }
 
 /** Runs the turn. The caller stops the server afterwards, whatever the outcome. */
@@ -64,15 +66,16 @@ export async function runTurnOn(
     interrupt,
     reading: null,
     busy: false,
-    over: false,
+    withdrawn: new AbortController(),
   }
   try {
     const ending = await runToEnd(turn)
-    if (ending.kind === 'stopped' || ending.kind === 'failed') await endSession(turn)
+    const isCut = request.signal.reason === CUT
+    if (!isCut && (ending.kind === 'stopped' || ending.kind === 'failed')) await endSession(turn)
     for (const event of unfinishedTools(view)) await request.emit(event)
     return outcomeOf(ending, view, server)
   } finally {
-    turn.over = true
+    turn.withdrawn.abort()
     request.signal.removeEventListener('abort', onAbort)
     await source.close()
   }
@@ -114,9 +117,18 @@ async function guarded<T>(
   }
 }
 
+/** The prompt goes when it is durable to whom: a session that goes on after a cut is told so. */
+async function prompt({ server, request, settings, view, withdrawn }: Turn): Promise<void> {
+  const isResumed = view.sessionId === request.sessionId
+  await request.sessionStarted(view.sessionId, isResumed)
+  if (withdrawn.signal.aborted) return
+  const text = isResumed ? (request.resumePrompt ?? request.prompt) : request.prompt
+  await server.client.prompt(view.sessionId, text, settings.model)
+}
+
 async function runToEnd(turn: Turn): Promise<Ending> {
-  const { server, request, settings, view, interrupt } = turn
-  const prompted = server.client.prompt(view.sessionId, request.prompt, settings.model)
+  const { server, request, interrupt } = turn
+  const prompted = prompt(turn)
   const accepted = await guarded(server, interrupt.wait(prompted))
   if ('ending' in accepted) return accepted.ending
   const notBusy = setTimeout(() => {
@@ -171,13 +183,10 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
       request.delta(signal.delta)
       return null
     case 'permission':
-      answer(
-        turn,
-        answerPermission(server.client, request, signal.permission, () => turn.over),
-      )
+      answer(turn, answerPermission(server.client, request, signal.permission, turn.withdrawn.signal))
       return null
     case 'question':
-      answer(turn, answerQuestion(server.client, request, signal.question))
+      answer(turn, answerQuestion(server.client, request, signal.question, turn.withdrawn.signal))
       return null
     case 'retry':
       if (signal.attempt <= settings.maxRetries) return null
@@ -200,7 +209,7 @@ function answer(turn: Turn, work: Promise<void>): void {
 
 /** Aborts the session and reads on until it is idle, so that the log has the end of what was running. */
 async function endSession(turn: Turn): Promise<void> {
-  turn.over = true // what is still being decided is not asked for any more
+  turn.withdrawn.abort()
   const late = createInterrupt<'late'>()
   const timer = setTimeout(() => late.raise('late'), ABORT_WAIT_MS)
   void turn.server.process.exited.then(() => late.raise('late'))

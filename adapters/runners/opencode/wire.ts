@@ -108,7 +108,18 @@ export type OpencodePermission = z.infer<typeof permissionSchema>
 export const questionSchema = z.looseObject({
   id: z.string(),
   sessionID: z.string(),
-  questions: z.array(z.looseObject({ question: z.string() })).default([]),
+  questions: z
+    .array(
+      z.looseObject({
+        question: z.string(),
+        header: z.string().optional(),
+        options: z
+          .array(z.looseObject({ label: z.string(), description: z.string().optional() }))
+          .default([]),
+        multiple: z.boolean().default(false),
+      }),
+    )
+    .default([]),
 })
 export type OpencodeQuestion = z.infer<typeof questionSchema>
 

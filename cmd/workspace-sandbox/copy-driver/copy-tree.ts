@@ -1,89 +1,81 @@
 /**
  * Copies a folder for an agent: modes, times and symlinks kept (symlinks never followed), special files
  * skipped, and no `.git` at any depth, because a nested one can point back at the project's own repository.
- * Names are handled as bytes: not every file name is valid UTF-8.
+ * A few threads share the folders, because the kernel makes the files of one folder one after the other; the event
+ * loop only hands them out.
  */
-import { constants, type Dirent } from 'node:fs'
-import { chmod, copyFile, lstat, lutimes, mkdir, readdir, readlink, symlink, utimes } from 'node:fs/promises'
-import { isErrno } from '../failure.ts'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import type { Copied, MadeFolder } from './copy-folders.ts'
+import type { Job } from './copy-worker.ts'
 
-const PARALLEL_FILES = 16
-const SLASH = Buffer.from('/')
-const GIT = Buffer.from('.git')
+/** More of them only wait for the same disk. */
+const MAX_THREADS = 4
+const MAX_FOLDERS_AT_ONCE = 64
 
 /**
  * @param from absolute path of an existing folder
  * @param to absolute path of a folder that does not exist yet
- * @param seeIgnoreFile called with the path, relative to `from`, of each `.gitignore`
+ * @returns the path, relative to `from`, of each `.gitignore` in it
  */
-export async function copyTree(
-  from: string,
-  to: string,
-  seeIgnoreFile: (path: string) => void,
-): Promise<void> {
-  await copyFolder(Buffer.from(from), Buffer.from(to), Buffer.alloc(0), seeIgnoreFile)
-}
-
-async function copyFolder(
-  from: Buffer,
-  to: Buffer,
-  relative: Buffer,
-  seeIgnoreFile: (path: string) => void,
-): Promise<void> {
-  const info = await lstat(from)
-  await mkdir(to, { mode: 0o700 })
-  const entries = (await readdir(from, { withFileTypes: true, encoding: 'buffer' })).filter(
-    (entry) => !entry.name.equals(GIT),
-  )
-  const plain = entries.filter((entry) => !entry.isDirectory())
-  for (let start = 0; start < plain.length; start += PARALLEL_FILES) {
-    const batch = plain.slice(start, start + PARALLEL_FILES)
-    await Promise.all(
-      batch.map((entry) => copyEntry(entry, inside(from, entry.name), inside(to, entry.name))),
-    )
-  }
-  for (const entry of plain) {
-    if (entry.isFile() && entry.name.toString() === '.gitignore') {
-      seeIgnoreFile(below(relative, entry.name).toString())
-    }
-  }
-  for (const entry of entries.filter((each) => each.isDirectory())) {
-    const path = below(relative, entry.name)
-    await unlessVanished(copyFolder(inside(from, entry.name), inside(to, entry.name), path, seeIgnoreFile))
-  }
-  // Last, because a read-only folder could not have been filled and each new entry moves the time.
-  await chmod(to, info.mode & 0o7777)
-  await utimes(to, info.atimeMs / 1000, info.mtimeMs / 1000)
-}
-
-async function copyEntry(entry: Dirent<Buffer>, from: Buffer, to: Buffer): Promise<void> {
-  if (entry.isSymbolicLink()) return unlessVanished(copyLink(from, to))
-  if (entry.isFile()) return unlessVanished(copyPlainFile(from, to))
-}
-
-async function copyLink(from: Buffer, to: Buffer): Promise<void> {
-  const info = await lstat(from)
-  await symlink(await readlink(from, { encoding: 'buffer' }), to)
-  await lutimes(to, info.atimeMs / 1000, info.mtimeMs / 1000)
-}
-
-async function copyPlainFile(from: Buffer, to: Buffer): Promise<void> {
-  const info = await lstat(from)
-  if (!info.isFile()) return // became something else since the listing
-  await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
-  await utimes(to, info.atimeMs / 1000, info.mtimeMs / 1000)
-}
-
-/** A file that its owner deletes while we copy is simply not part of the copy. */
-async function unlessVanished(work: Promise<void>): Promise<void> {
+export async function copyTree(from: string, to: string): Promise<string[]> {
+  const threads: Worker[] = []
   try {
-    await work
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
+    const { made, ignoreFiles } = await copyFolders({ from: latin1(from), to: latin1(to) }, threads)
+    // A folder's path is longer than that of the one it lies in.
+    const finish = made.toSorted((a, b) => b.path.length - a.path.length)
+    await ask(threads[0] ?? startThread(threads), { finish })
+    return ignoreFiles.map((path) => Buffer.from(path, 'latin1').toString())
+  } finally {
+    // Also after a failure nobody writes to the copy any more.
+    await Promise.all(threads.map((thread) => thread.terminate()))
   }
 }
 
-const inside = (folder: Buffer, name: Buffer): Buffer => Buffer.concat([folder, SLASH, name])
+/** @param threads those it starts are added */
+async function copyFolders(roots: { from: string; to: string }, threads: Worker[]) {
+  const most = Math.min(availableParallelism(), MAX_THREADS)
+  const open = ['']
+  const made: MadeFolder[] = []
+  const ignoreFiles: string[] = []
+  const idle: Worker[] = []
+  const copyWith = async (thread: Worker, folders: readonly string[]) => {
+    const copied: Copied = await ask(thread, { copy: { ...roots, folders } })
+    for (const each of copied.made) made.push(each)
+    for (const each of copied.ignoreFiles) ignoreFiles.push(each)
+    for (const each of copied.left) open.push(each)
+    idle.push(thread)
+  }
+  const running = new Set<Promise<void>>()
+  for (;;) {
+    // The first portion of a small project is all of it: no second thread is started for it.
+    while (open.length > 0 && (idle.length > 0 || threads.length < most)) {
+      const share = Math.min(Math.ceil(open.length / (2 * most)), MAX_FOLDERS_AT_ONCE)
+      const portion = copyWith(idle.pop() ?? startThread(threads), open.splice(-share))
+      running.add(portion)
+      portion.then(
+        () => running.delete(portion),
+        () => {}, // told to whoever waits below
+      )
+    }
+    if (running.size === 0) return { made, ignoreFiles }
+    await Promise.race(running)
+  }
+}
 
-const below = (relative: Buffer, name: Buffer): Buffer =>
-  relative.length === 0 ? name : inside(relative, name)
+function startThread(threads: Worker[]): Worker {
+  const thread = new Worker(new URL('./copy-worker.ts', import.meta.url), { env: {} })
+  threads.push(thread)
+  return thread
+}
+
+/** @throws what ended the thread */
+async function ask<T>(thread: Worker, job: Job): Promise<T> {
+  const answered = once(thread, 'message')
+  thread.postMessage(job)
+  const [answer] = await answered
+  return answer
+}
+
+const latin1 = (text: string): string => Buffer.from(text).toString('latin1')

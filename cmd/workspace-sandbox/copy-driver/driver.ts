@@ -29,6 +29,7 @@ export function createCopyDriver(deps: { git: Git; folders: SandboxFolders; isRo
       return create(baseOf(id), scope)
     },
     finishBase: () => Promise.reject(new Error('a copied sandbox has its base from the start')),
+    readEarly: async () => null,
     // The copy stays where it is.
     start: async () => {},
     stop: async () => {},
@@ -46,8 +47,7 @@ export function createCopyDriver(deps: { git: Git; folders: SandboxFolders; isRo
 
 async function create(base: BaseGit, scope: string): Promise<Made> {
   const project = await readProjectGit(base.git, scope)
-  const ignoreFiles: string[] = []
-  await copyTree(scope, base.workspace, (path) => ignoreFiles.push(path))
+  const ignoreFiles = await copyTree(scope, base.workspace)
   await initBaseGit(base, project?.objectFormat ?? 'sha1', project?.objectsDir ?? null)
   const outer = await writeOuterRules(base, project)
   await writeFile(rulesFile(base), await effectiveRules(base, outer, ignoreFiles))

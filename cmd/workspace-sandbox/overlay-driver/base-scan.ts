@@ -39,8 +39,12 @@ export interface Start {
   readonly commit: string | null
 }
 
-/** @param base its workspace is the project's folder, which is only read */
-export async function scanBase(base: BaseGit, start: Start): Promise<Scan> {
+/**
+ * @param of its workspace is the project's folder, which is only read
+ * @param pause awaited between the steps
+ */
+export async function scanBase(of: BaseGit, start: Start, pause: () => Promise<void>): Promise<Scan> {
+  const base: BaseGit = { ...of, git: (call) => pause().then(() => of.git(call)) }
   const scope = base.workspace
   const project = await readProjectGit(base.git, scope)
   const format = project?.objectFormat ?? 'sha1'
@@ -48,7 +52,8 @@ export async function scanBase(base: BaseGit, start: Start): Promise<Scan> {
   await initBaseGit(base, format, project?.objectsDir ?? null)
   const outer = await writeOuterRules(base, project)
   const oidBytes = format === 'sha256' ? 32 : 20
-  const seed = await seedIndex(base, project, oidBytes)
+  const readIndex = () => readIndexFile(join(base.dir, 'index'), oidBytes, pause)
+  const seed = await seedIndex(base, project, readIndex)
   const ignoreFiles = await findIgnoreFiles(base, seed.paths)
   const rules = await effectiveRules(base, outer, ignoreFiles)
   await writeFile(rulesFile(base), rules)
@@ -58,7 +63,7 @@ export async function scanBase(base: BaseGit, start: Start): Promise<Scan> {
   const present = await readWorkspace(base, alwaysIn, (path) => repositories.push(path))
   // From here on `check-ignore` gives the answer of the start.
   await writeFile(join(base.dir, 'info', 'exclude'), rules)
-  const suspects = await findSuspects(base, oidBytes, seed.paths, start.ns)
+  const suspects = await findSuspects(base, await readIndex(), seed.paths, start.ns)
   await rm(join(base.dir, 'index'), { force: true })
   const prefix = project?.prefix ?? ''
   const baseTree = await asCommitted(base, present, suspects, start.commit, prefix)
@@ -77,7 +82,11 @@ interface Seed {
 const EMPTY_SEED: Seed = { isFilled: false, paths: [], unread: [] }
 
 /** Starts from the project's index, less what cannot be trusted in it. */
-async function seedIndex(base: BaseGit, project: ProjectGit | null, oidBytes: number): Promise<Seed> {
+async function seedIndex(
+  base: BaseGit,
+  project: ProjectGit | null,
+  readIndex: () => Promise<IndexEntry[]>,
+): Promise<Seed> {
   const file = join(base.dir, 'index')
   if (project === null || project.indexFile === null) return EMPTY_SEED
   try {
@@ -87,7 +96,7 @@ async function seedIndex(base: BaseGit, project: ProjectGit | null, oidBytes: nu
     throw error
   }
   await inBase(base, ['update-index', '--index-version', '2', '--force-write-index'])
-  const entries = await readIndexFile(file, oidBytes)
+  const entries = await readIndex()
   const files = entries.filter((each) => isTrusted(each))
   const converted = await findConverted(base, files)
   const unwatched = files.filter((each) => each.unwatched).map((each) => each.path)
@@ -106,11 +115,10 @@ const isTrusted = (entry: IndexEntry): boolean =>
 /** What somebody else may have changed after the agent could already have copied it. */
 async function findSuspects(
   base: BaseGit,
-  oidBytes: number,
+  entries: readonly IndexEntry[],
   tracked: readonly string[],
   startedNs: bigint,
 ): Promise<string[]> {
-  const entries = await readIndexFile(join(base.dir, 'index'), oidBytes)
   const present = new Set(entries.map((each) => each.path))
   const changed = entries.filter((each) => each.changedNs > startedNs).map((each) => each.path)
   const removed: string[] = []

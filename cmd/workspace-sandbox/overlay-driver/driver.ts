@@ -2,9 +2,9 @@
  * The overlay driver: the agent works on an overlay over the project itself, so making a sandbox copies nothing
  * and its changes are what lies in the upper layer.
  */
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Driver } from '../driver.ts'
+import type { Driver, EarlyReading } from '../driver.ts'
 import { badRequest, isErrno, ServiceFailure } from '../failure.ts'
 import type { BaseGit } from '../git-base/base-git.ts'
 import { createBaseOperations } from '../git-base/base-operations.ts'
@@ -14,12 +14,16 @@ import { readProjectGit } from '../git-base/project-git.ts'
 import { restorePaths } from '../git-base/restore.ts'
 import type { SandboxFolders } from '../sandbox-folders.ts'
 import { scanBase } from './base-scan.ts'
+import { readEarly, type StartFacts } from './early-base.ts'
+import { createGiveWay } from './give-way.ts'
 import { type Layout, layoutOf, makeLayers, mountWorkspace, upperOption, withFreshView } from './layers.ts'
 import { findMountUsers } from './mount-users.ts'
 import type { Mounts } from './mounts.ts'
 import { hideKnownPointers, hidePointer } from './nested-git.ts'
 import { readUpper } from './read-upper.ts'
 
+/** In all, so that reading the base ends however often diffs are asked for meanwhile. */
+const STAND_BACK_MS = 5_000
 const LEAVE_MS = 3_000
 const LOOK_AGAIN_MS = 100
 
@@ -37,12 +41,28 @@ export function createOverlayDriver(deps: OverlayDeps): Driver {
   const baseOf = (id: string): BaseGit => {
     return { git, dir: layout(id).baseGit, workspace: layout(id).upper }
   }
+  /** Of sandboxes whose base is not read yet; one made before this process began has none. */
+  const starts = new Map<string, StartFacts>()
+  const giveWay = createGiveWay()
   const { reading, ...operations } = createBaseOperations({ git, baseOf, folderOf: folders.of, isRoot })
   const readTree = (id: string, baseTree: string) => readLayers(mounts, layout(id), baseOf(id), baseTree)
   return {
     ...operations,
-    create: (id, scope) => create(deps, layout(id), scope),
-    finishBase: (id, scope) => finishBase(deps, layout(id), scope),
+    create: async (id, scope) => {
+      const { made, facts } = await create(deps, layout(id), scope)
+      starts.set(id, facts)
+      return made
+    },
+    finishBase: (id, scope) =>
+      finishBase(deps, layout(id), scope, giveWay.pauses(STAND_BACK_MS)).finally(() => starts.delete(id)),
+    readEarly: async (id, show) => {
+      const facts = starts.get(id)
+      if (facts === undefined) return null
+      return giveWay.first(async () => {
+        const early = await readBeforeBase(deps, id, facts)
+        return early === null ? null : show(early)
+      })
+    },
     start: async (id) => {
       if (!(await mounts.isOverlay(layout(id).merged))) await mountAgain(deps, layout(id))
     },
@@ -67,19 +87,49 @@ async function create({ git, mounts }: OverlayDeps, layout: Layout, scope: strin
   if (mounting.status === 'rejected') throw mounting.reason
   const project = facts.value
   await writeFile(layout.startMark, project?.head ?? '')
+  const { mtimeNs } = await stat(layout.startMark, { bigint: true })
   if (project !== null) {
     await makePrivateGit(git, project, layout.merged, project.indexFile)
     await hideKnownPointers(git, { workspace: layout.merged, scope, commonDir: project.commonDir })
   }
   const driver = { name: 'overlayfs', version: '1.0' }
-  return { driver, mergedDir: layout.merged, baseTree: null, baseCommit: project?.head ?? null }
+  const made = { driver, mergedDir: layout.merged, baseTree: null, baseCommit: project?.head ?? null }
+  return { made, facts: { project, ns: mtimeNs } }
 }
 
-async function finishBase({ git, mounts }: OverlayDeps, layout: Layout, scope: string): Promise<string> {
+async function readBeforeBase(
+  { git, folders, mounts, isRoot }: OverlayDeps,
+  id: string,
+  facts: StartFacts,
+): Promise<EarlyReading | null> {
+  const layout = layoutOf(folders.of(id))
+  const { upper, lower, merged, nothing, earlyGit } = layout
+  if (!(await mounts.isOverlay(merged))) return null
+  const early = { git, dir: earlyGit, workspace: await realpath(lower) }
+  const trees = await withFreshView(mounts, layout, (fresh) =>
+    readEarly({ early, layers: { upper, lower, live: merged, fresh }, facts, nothing }),
+  )
+  if (trees === null) return null
+  const baseOf = () => ({ ...early, workspace: upper })
+  const { reading, patch, binaryPaths } = createBaseOperations({ git, baseOf, folderOf: folders.of, isRoot })
+  return {
+    baseTree: trees.baseTree,
+    reading: await reading(id, trees.baseTree, trees.tree),
+    patch,
+    binaryPaths,
+  }
+}
+
+async function finishBase(
+  { git, mounts }: OverlayDeps,
+  layout: Layout,
+  scope: string,
+  pause: () => Promise<void>,
+): Promise<string> {
   const { mtimeNs } = await stat(layout.startMark, { bigint: true })
   const commit = await readFile(layout.startMark, 'utf8')
   const base = { git, dir: layout.baseGit, workspace: scope }
-  const scan = await scanBase(base, { ns: mtimeNs, commit: commit || null })
+  const scan = await scanBase(base, { ns: mtimeNs, commit: commit || null }, pause)
   if (await mounts.isOverlay(layout.merged)) {
     for (const path of scan.repositories) {
       await hidePointer(layout.merged, Buffer.from(path, 'latin1').toString())

@@ -38,7 +38,7 @@ async function listUntracked(base: BaseGit, folder: string, index: string, depth
 }
 
 /** A rule file below a folder whose name is not UTF-8 has no effect: its rules could not be written down. */
-function toText(bytes: string): string | null {
+export function toText(bytes: string): string | null {
   const text = Buffer.from(bytes, 'latin1').toString()
   return Buffer.from(text).toString('latin1') === bytes ? text : null
 }

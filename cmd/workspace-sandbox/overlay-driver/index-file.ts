@@ -1,5 +1,6 @@
 /** Reads a git index file (format 2 or 3): what git knows of each file without asking git once per file. */
 import { readFile } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isErrno } from '../failure.ts'
 
 export interface IndexEntry {
@@ -22,13 +23,19 @@ const STAT_BYTES = 40
 const ASSUME_VALID = 0x8000
 const EXTENDED = 0x4000
 const SKIP_WORKTREE = 0x4000
+const ENTRIES_AT_ONCE = 5_000
 
 /**
  * @param file absolute path; absent is empty, as for git
  * @param oidBytes 20 for sha1, 32 for sha256
+ * @param pause awaited every few milliseconds
  * @throws Error when it has another format
  */
-export async function readIndexFile(file: string, oidBytes: number): Promise<IndexEntry[]> {
+export async function readIndexFile(
+  file: string,
+  oidBytes: number,
+  pause: () => Promise<void> = nextTurn,
+): Promise<IndexEntry[]> {
   const content = await readIfPresent(file)
   if (content === null) return []
   const version = content.length < 12 ? 0 : content.readUInt32BE(4)
@@ -39,6 +46,7 @@ export async function readIndexFile(file: string, oidBytes: number): Promise<Ind
   const count = content.readUInt32BE(8)
   let at = 12
   for (let number = 0; number < count; number += 1) {
+    if (number % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await pause()
     const flagsAt = at + STAT_BYTES + oidBytes
     const flags = content.readUInt16BE(flagsAt)
     const extended = (flags & EXTENDED) !== 0

@@ -17,6 +17,8 @@ export interface Layout {
   /** An empty folder. */
   readonly nothing: string
   readonly baseGit: string
+  /** Repository of the diffs made before the base has been read. */
+  readonly earlyGit: string
   /** Its time is that of the sandbox's start; it holds the project's commit then, or nothing. */
   readonly startMark: string
   /** Device number of a mount that was taken away while in use. */
@@ -33,6 +35,7 @@ export function layoutOf(folder: string): Layout {
     peek: join(folder, 'peek'),
     nothing: join(folder, 'nothing'),
     baseGit: join(folder, 'base.git'),
+    earlyGit: join(folder, 'early.git'),
     startMark: join(folder, 'start-mark'),
     detached: join(folder, 'detached'),
   }

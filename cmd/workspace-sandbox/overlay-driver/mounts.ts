@@ -1,8 +1,8 @@
 /** Mounting and unmounting by the system's own tools, and what the kernel says is mounted. Linux only. */
-import { spawn } from 'node:child_process'
 import { lstat, readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isErrno } from '../failure.ts'
+import { runTool } from '../run-tool.ts'
 
 export interface OverlayMount {
   /** Absolute. The other paths are relative to it, so that no character of theirs has a meaning to mount. */
@@ -31,8 +31,6 @@ export interface Mounts {
 /** Shown by the kernel as the mount's source. */
 const SOURCE = 'workspace-sandbox'
 const OVERLAY_MAGIC = 0x794c7630
-const TIMEOUT_MS = 20_000
-const MAX_STDERR_BYTES = 4096
 
 /** @param path value of PATH for the tools */
 export function createMounts(path: string): Mounts {
@@ -97,30 +95,4 @@ function decodeOctal(text: string): string {
     String.fromCharCode(Number.parseInt(digits, 8)),
   )
   return Buffer.from(bytes, 'latin1').toString()
-}
-
-/** @returns null when it went well, else what went wrong */
-function runTool(
-  path: string,
-  command: string,
-  args: readonly string[],
-  cwd: string,
-): Promise<string | null> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { PATH: path, LC_ALL: 'C' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-      timeout: TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    })
-    let stderr = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString()).slice(-MAX_STDERR_BYTES)
-    })
-    child.on('error', (error) => resolve(`${command} could not be started: ${error.message}`))
-    child.on('close', (code, signal) => {
-      resolve(code === 0 ? null : stderr.trim() || `${command} ended with ${code ?? signal}`)
-    })
-  })
 }

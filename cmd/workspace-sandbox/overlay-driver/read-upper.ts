@@ -40,10 +40,10 @@ export async function readUpper(
 }
 
 /**
- * Which of the paths the rules of the start ignore.
- * @param base its workspace is empty, so that no ignore file the agent wrote is seen
+ * Which of the paths the rules of the repository ignore, and those of ignore files in its workspace.
+ * @param base for the rules of the start its workspace is empty, so that no ignore file the agent wrote is seen
  */
-async function findIgnored(base: BaseGit, paths: readonly string[]): Promise<ReadonlySet<string>> {
+export async function findIgnored(base: BaseGit, paths: readonly string[]): Promise<ReadonlySet<string>> {
   if (paths.length === 0) return new Set()
   // With `./` a name that starts with a colon is not taken for a pathspec.
   const input = joinNul(paths.map((path) => `./${path}`))

@@ -1,0 +1,75 @@
+/** What the HTTP boundary may ask of the product, but for review and health. */
+import type { ApiDeps } from '../../api/deps.ts'
+import type { Engine } from '../../internal/engine/engine.ts'
+import type { EventFeed } from '../../internal/event/event-feed.ts'
+import { EventService } from '../../internal/event/event-service.ts'
+import type { Redactor } from '../../internal/event/redactor.ts'
+import { InteractionService } from '../../internal/interaction/interaction-service.ts'
+import { ProfileService } from '../../internal/profile/profile-service.ts'
+import { Conversation } from '../../internal/run/conversation.ts'
+import { RunService } from '../../internal/run/run-service.ts'
+import type { RunnerRegistry } from '../../internal/runner/registry.ts'
+import { TaskService } from '../../internal/task/task-service.ts'
+import type { Parts } from './parts.ts'
+
+interface Core extends Pick<Parts, 'config' | 'database' | 'sandbox' | 'launcher'> {
+  readonly engine: Engine
+  readonly registry: RunnerRegistry
+  readonly redactor: Redactor
+  readonly feed: EventFeed
+}
+
+type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'events' | 'interactions'> & {
+  readonly conversation: Conversation
+}
+
+export function createUseCases(core: Core): UseCases {
+  const { engine, registry, redactor, feed } = core
+  const { levers } = core.config
+  const { db } = core.database.database
+  const projectRoots = levers.SAFETY_PROJECT_ROOTS
+  const publish = feed.publish.bind(feed)
+  const wake = () => engine.wake()
+  const profiles = new ProfileService({ db })
+  const tasks = new TaskService({ db, projectRoots })
+  const runs = new RunService({
+    db,
+    redactor,
+    tasks,
+    profiles,
+    publish,
+    projectRoots,
+    levers: {
+      maxTurns: levers.EXECUTION_DEFAULT_MAX_TURNS,
+      timeoutMs: levers.EXECUTION_DEFAULT_TIMEOUT,
+      requiresSandbox: levers.SAFETY_REQUIRE_SANDBOX,
+      requiresApproval: levers.APPROVAL_REQUIRE_APPROVAL,
+    },
+    admission: {
+      dataDir: core.config.dataDir,
+      registry,
+      sandbox: core.sandbox.service,
+      containment: core.launcher.containment,
+      allowInPlace: levers.SAFETY_ALLOW_IN_PLACE_OVERRIDE,
+      sandboxHidesGit: core.sandbox.hidesGit,
+    },
+    wake,
+    stopping: (runId) => engine.stopRun(runId),
+  })
+  return {
+    profiles,
+    tasks,
+    runs,
+    events: new EventService({ db, feed }),
+    interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),
+    conversation: new Conversation({
+      db,
+      redactor,
+      registry,
+      publish,
+      wake,
+      steer: (runId) => engine.news(runId),
+      interrupting: (runId) => engine.interruptRun(runId),
+    }),
+  }
+}
