@@ -208,10 +208,10 @@ describe('a run', () => {
   })
 })
 
-/** Folders and sandboxes of a run that are still there. */
+/** What a run has left: processes, and folders but for its home, which a continuation needs. */
 function leftovers(runId: string): string[] {
-  const runs = join(world.dataDir, 'runs')
-  const folders = existsSync(runs) ? readdirSync(runs).filter((name) => name === runId) : []
+  const folder = join(world.dataDir, 'runs', runId)
+  const folders = existsSync(folder) ? readdirSync(folder).filter((name) => name !== 'home') : []
   const marked = execFileSync(
     'sh',
     ['-c', 'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n" | grep ^AGENT_MANAGER_RUN= || true'],

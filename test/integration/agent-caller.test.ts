@@ -18,14 +18,19 @@ const PATH = '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
 const OURS = randomUUID()
 const MARK = `${OURS}:run:1:replica`
 
-/** Connects as it is told and waits; `gone`: says its word and closes without waiting for an answer. */
+/**
+ * Connects as it is told and waits until the other end closes: some of them leave their parents, and nobody else
+ * could end them. `gone`: says its word and closes without waiting for an answer.
+ */
 const CALLER = `
 const [port, how] = process.argv.slice(1)
 const host = { mapped: '::ffff:127.0.0.1', six: '::1' }[how] ?? '127.0.0.1'
 const local = how.startsWith('from:') ? { localAddress: how.slice(5) } : {}
 const socket = require('node:net').connect({ host, port, ...local })
 socket.on('connect', () => socket.write('hello', () => how === 'gone' && socket.destroy()))
-setInterval(() => undefined, 1000)
+socket.on('error', () => undefined)
+socket.on('close', () => how === 'gone' || process.exit())
+setTimeout(() => process.exit(), 60_000)
 `
 
 const bwrap = findProgram('bwrap', PATH)

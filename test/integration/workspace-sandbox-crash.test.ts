@@ -13,6 +13,7 @@ afterEach(async () => {
 async function sandboxWithChanges() {
   const root = await makeProject({ 'd/1': '1', 'd/2': '2' })
   const { json } = await server.call('POST', ROUTE, { projectRoot: root })
+  await server.call('GET', `${ROUTE}/${json.id}/conflicts`) // waits for its base
   await writeFiles(json.mergedDir, { 'a.txt': 'a\n', 'src/app.txt': 'changed\n' })
   await rm(join(json.mergedDir, 'd/1'))
   return { root, id: json.id as string, dir: json.mergedDir as string }
@@ -29,7 +30,6 @@ async function rewriteRow(id: string, edit: (row: Record<string, unknown>) => ob
 /** Stops in the middle of a landing: the intent is written and some files have landed. */
 async function crashWhileLanding() {
   const made = await sandboxWithChanges()
-  await server.call('GET', `${ROUTE}/${made.id}/diff`) // waits for its base
   const before = JSON.parse(await readFile(join(server.baseDir, 'rows', `${made.id}.json`), 'utf8'))
   // A landing in another project yields the tree hash: approve here, then put the project and the row back.
   const originals = await readTree(made.root, isGit)

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { overlayProblem, overlaySuite } from '../support/sandbox-overlay.ts'
+import { overlayProblem, overlaySuite, ROUTE } from '../support/sandbox-overlay.ts'
 import {
   commitAll,
   git,
@@ -29,7 +29,7 @@ import {
 const problem = await overlayProblem()
 
 describe.skipIf(problem !== null)('changes on an overlay', () => {
-  const { act, create, changed, approveAll } = overlaySuite()
+  const { server, act, create, changed, approveAll } = overlaySuite()
 
   it('takes dirty and untracked files as the base, and shows ignored ones without ever listing them', async () => {
     const root = await makeProject({
@@ -266,6 +266,7 @@ describe.skipIf(problem !== null)('changes on an overlay', () => {
     const before = [await readTree(join(root, '.git')), await readTree(join(inner, '.git'))]
     const { id, dir } = await create(root)
 
+    await server().call('GET', `${ROUTE}/${id}/conflicts`) // waits for the base
     expect(await changed(id)).toEqual([])
     for (const folder of ['lib/mod', 'trees/side', 'found']) {
       expect(await readdir(join(dir, folder)), folder).not.toContain('.git')
