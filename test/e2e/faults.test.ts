@@ -112,9 +112,9 @@ describe('a running agent', () => {
     const run = await untilRun(
       service.url,
       id,
-      (now) => now['attempt'] === 2 && now['resume_mode'] === 'fresh',
+      (now) => now['attempt'] === 2 && now['status'] === 'RUN_STATUS_RUNNING',
     )
-    expect(run).toMatchObject({ status: 'RUN_STATUS_RUNNING', sandbox_generation: 2, turn: 1 })
+    expect(run).toMatchObject({ resume_mode: 'fresh', sandbox_generation: 2, turn: 1 })
     await until(
       'the end of the sandbox that was left',
       async () => sandboxFolders(),

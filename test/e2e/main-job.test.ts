@@ -161,7 +161,7 @@ describe('a run', () => {
 
     const answer = await call(service.url, 'POST', `/api/v1/runs/${id}/approve`, {})
 
-    expect(answer.status).toBe(409)
+    expect(answer.status, JSON.stringify(answer.body)).toBe(409)
     expect(['STATE_CONFLICT', 'STATE_PROJECT_DIRTY']).toContain(answer.body['code'])
     expect(readFileSync(join(root, 'src/greet.js'), 'utf8')).toBe(before)
     expect(existsSync(join(root, 'test'))).toBe(false)
