@@ -6,6 +6,7 @@ import { storableText } from '../event/storable.ts'
 import { type DiffSummary, PHASE_PERCENT, type RunPhase } from '../run/run.ts'
 import { type ClaimedRow, ended, MAX_TURN_ATTEMPTS, UNLEASED } from '../run/run-queue.ts'
 import type { Failure, TurnOutcome } from '../runner/port.ts'
+import type { Sandbox } from '../sandbox/port.ts'
 import { failureOf, type TurnEnd } from './turn-end.ts'
 
 export const stoppedBeforeStart: TurnOutcome = {
@@ -135,7 +136,18 @@ export const progressEvent = (phase: RunPhase): NewEvent => ({
   synthetic: true,
 })
 
-export const sandboxEvent = (action: string, id: string, generation: number, driver: string): NewEvent => ({
+/** What became of the sandbox that earlier turns or attempts worked in, and which one it is now. */
+export function sandboxOpenedEvents(
+  row: Pick<ClaimedRow, 'sandbox_id' | 'sandbox_generation'>,
+  sandbox: Sandbox,
+): NewEvent[] {
+  const { sandbox_id: before, sandbox_generation: generation } = row
+  const said = (action: string, id: string) => sandboxEvent(action, id, generation, sandbox.driver)
+  if (before === sandbox.id) return [said('reopened', sandbox.id)]
+  return [...(before === null ? [] : [said('lost', before)]), said('created', sandbox.id)]
+}
+
+const sandboxEvent = (action: string, id: string, generation: number, driver: string): NewEvent => ({
   payload: { sandbox: { action, sandbox_id: id, generation, driver, detail: null } },
   synthetic: true,
 })

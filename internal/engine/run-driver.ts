@@ -21,7 +21,7 @@ import type { ClaimedRow } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import type { Delta, TurnOutcome } from '../runner/port.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
-import type { SandboxService } from '../sandbox/port.ts'
+import type { Sandbox, SandboxService } from '../sandbox/port.ts'
 import { ConfigSourcesSchema, RunConfigSchema } from '../stored-json.ts'
 import { findTask } from '../task/task-store.ts'
 import { isCut, type RunAbort } from './abort.ts'
@@ -42,7 +42,7 @@ import {
   outcomePatch,
   progressEvent,
   SandboxLost,
-  sandboxEvent,
+  sandboxOpenedEvents,
   startOverPatch,
   stopped,
   stoppedBeforeStart,
@@ -145,34 +145,34 @@ export class RunDriver {
     const project = await resolveScope(task, this.#deps.projectRoots)
     this.#objectFolders = this.#deps.project.objectFolders(project.projectRoot)
     this.#objectFolders.catch(() => {}) // whoever awaits it meets the error
-    if (this.#row.mode === 'sandboxed') await this.#phase('sandbox_creating')
-    const workspace = await openWorkspace(this.#row, project, this.#deps.sandbox)
+    const opening = openWorkspace(this.#row, project, this.#deps.sandbox)
+    // The sandbox has a key that finds it again, so it need not wait for the word about it.
+    const told = this.#row.mode === 'sandboxed' ? this.#phase('sandbox_creating') : undefined
+    const [opened] = await Promise.allSettled([opening, told])
+    if (opened.status === 'rejected') throw opened.reason
+    const workspace = opened.value
     const { sandbox } = workspace
     this.#isSameFolder = sandbox === null || sandbox.id === this.#row.sandbox_id
-    if (sandbox) {
-      const generation = this.#row.sandbox_generation
-      const before = this.#row.sandbox_id
-      const isLost = before !== null && !this.#isSameFolder
-      await this.#writer.change({
-        from: ['starting'],
-        patch: { sandbox_id: sandbox.id },
-        events: [
-          ...(isLost ? [sandboxEvent('lost', before, generation, sandbox.driver)] : []),
-          sandboxEvent(this.#isSameFolder ? 'reopened' : 'created', sandbox.id, generation, sandbox.driver),
-        ],
-        also: (tx) => recordSandbox(tx, this.#row.id, generation, sandbox.id),
-      })
-      this.#hasSandbox = true
-      if (isLost && this.#config.onLost === 'fail') {
-        throw new SandboxLost(before)
-      }
-    }
+    if (sandbox) await this.#sandboxOpened(sandbox)
     return workspace
+  }
+
+  async #sandboxOpened(sandbox: Sandbox): Promise<void> {
+    const { sandbox_generation: generation, sandbox_id: before, id } = this.#row
+    await this.#writer.change({
+      from: ['starting'],
+      patch: { sandbox_id: sandbox.id, phase: 'runner_acquiring' },
+      events: [...sandboxOpenedEvents(this.#row, sandbox), progressEvent('runner_acquiring')],
+      also: (tx) => recordSandbox(tx, id, generation, sandbox.id),
+    })
+    this.#hasSandbox = true
+    const isLost = before !== null && !this.#isSameFolder
+    if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
   }
 
   async #execute(workspace: Workspace): Promise<TurnOutcome> {
     const { registry, launcher, redactor, service } = this.#deps
-    await this.#phase('runner_acquiring')
+    if (!workspace.sandbox) await this.#phase('runner_acquiring')
     const adapter = registry.adapter(this.#config.runnerType)
     const probe = await registry.probe(this.#config.runnerType)
     const folders = await makeRunFolders(this.#deps.dataDir, this.#row.id)

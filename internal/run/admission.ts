@@ -35,8 +35,11 @@ export async function admit(
   const { env, mcpServers } = request.config
   refuseWithheld('env', env)
   refuseWithheld('mcp_servers', mcpServers.flatMap(namesOf))
-  await admitRunner(request.config, deps)
-  if (request.mode === 'sandboxed') await admitSandbox(request.projectRoot, deps)
+  // Both are asked at once; of two things in the way the runner is told first.
+  const sandbox = request.mode === 'sandboxed' ? admitSandbox(request.projectRoot, deps) : null
+  const [runner, service] = await Promise.allSettled([admitRunner(request.config, deps), sandbox])
+  if (runner.status === 'rejected') throw runner.reason
+  if (service.status === 'rejected') throw service.reason
 }
 
 /** An agent must not reach the database and the sandboxes of others through its project. */

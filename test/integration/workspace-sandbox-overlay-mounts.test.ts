@@ -10,6 +10,7 @@ import {
   overlayProblem,
   overlaySuite,
   ROUTE,
+  standApart,
   standIn,
   startOverlayServer,
 } from '../support/sandbox-overlay.ts'
@@ -60,6 +61,23 @@ describe.skipIf(problem !== null)('mounts', () => {
       json: { error: expect.stringContaining(String(child.pid)) },
     })
     await end(child)
+    expect((await act(id, 'start')).status).toBe(200)
+  })
+
+  it('goes on while the agent of another sandbox has a copy of the mount, and not while somebody stands in one', async () => {
+    const { id, dir } = await create(await makeProject())
+    const elsewhere = await standApart('/')
+    expect((await act(id, 'stop')).status).toBe(200)
+    expect((await act(id, 'start')).status).toBe(200)
+    await end(elsewhere)
+
+    const inside = await standApart(dir)
+    expect((await act(id, 'stop')).status).toBe(200)
+    expect(await act(id, 'start')).toMatchObject({
+      status: 409,
+      json: { error: expect.stringContaining(String(inside.pid)) },
+    })
+    await end(inside)
     expect((await act(id, 'start')).status).toBe(200)
   })
 

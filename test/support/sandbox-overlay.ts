@@ -75,6 +75,22 @@ export async function standIn(folder: string): Promise<ChildProcess> {
   return child
 }
 
+/** A process with copies of all mounts in a name space of its own, as the agent of another sandbox has them. */
+export async function standApart(folder: string): Promise<ChildProcess> {
+  const args = ['--mount', '--propagation', 'private', '--', 'sleep', '60']
+  const child = spawn('unshare', args, { cwd: folder, stdio: 'ignore' })
+  children.push(child)
+  const own = await readlink('/proc/self/ns/mnt')
+  await expect
+    .poll(async () => {
+      const program = await readlink(`/proc/${child.pid}/exe`).catch(() => '')
+      const space = await readlink(`/proc/${child.pid}/ns/mnt`).catch(() => own)
+      return space !== own && !program.endsWith('unshare')
+    })
+    .toBe(true)
+  return child
+}
+
 export async function end(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.on('exit', resolve))
   child.kill('SIGKILL')

@@ -165,7 +165,8 @@ async function unmountKept(mounts: Mounts, layout: Layout): Promise<void> {
 /** Two live overlays on one upper layer damage it, so whoever was left inside the old one has to leave first. */
 async function mountAgain({ mounts }: OverlayDeps, layout: Layout): Promise<void> {
   const device = await readDetached(layout)
-  const pids = await waitForUsers(upperOption(layout.folder), device)
+  const mark = upperOption(layout.folder)
+  const pids = await waitForUsers({ mark, point: layout.merged, device })
   if (pids.length > 0) {
     throw new ServiceFailure(409, `processes still work in the stopped workspace: ${pids.join(', ')}`, {
       hint: 'end these processes, then start the sandbox again',
@@ -177,10 +178,10 @@ async function mountAgain({ mounts }: OverlayDeps, layout: Layout): Promise<void
 }
 
 /** @returns who has not left after a while: a program that makes its own name space holds every mount for a moment */
-async function waitForUsers(mark: string, device: number | null): Promise<number[]> {
+async function waitForUsers(mount: Parameters<typeof findMountUsers>[0]): Promise<number[]> {
   const deadline = performance.now() + LEAVE_MS
   for (;;) {
-    const pids = await findMountUsers(mark, device)
+    const pids = await findMountUsers(mount)
     if (pids.length === 0 || performance.now() >= deadline) return pids
     await sleep(LOOK_AGAIN_MS)
   }

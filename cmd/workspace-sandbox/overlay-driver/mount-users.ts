@@ -6,27 +6,61 @@ import { upperOption } from './layers.ts'
 import type { Mounts } from './mounts.ts'
 
 /**
- * @param mark part of the mount's options that only it has
- * @param device device number of a mount that was detached while in use, or null
- * @returns pids that have it mounted in a name space of their own, stand in it, or hold a file of it open
+ * @param mount.mark part of the mount's options that only it has
+ * @param mount.point where it is, or was, mounted
+ * @param mount.device device number of a mount that was detached while in use, or null
+ * @returns pids that were given it in a name space of their own, stand in it, or hold a file of it open
  */
-export async function findMountUsers(mark: string, device: number | null): Promise<number[]> {
+export async function findMountUsers(mount: {
+  readonly mark: string
+  readonly point: string
+  readonly device: number | null
+}): Promise<number[]> {
+  const { device } = mount
   const own = await readlink('/proc/self/ns/mnt')
   const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid))
   const users: number[] = []
   for (const pid of pids) {
     const folder = `/proc/${pid}`
     const used =
-      (await unlessGone(hasMounted(folder, mark, own))) ||
+      (await unlessGone(wasGivenIt(folder, mount, own))) ||
       (device !== null && (await unlessGone(isInside(folder, device))))
     if (used) users.push(pid)
   }
   return users
 }
 
-const hasMounted = async (folder: string, mark: string, own: string): Promise<boolean> =>
-  (await readlink(join(folder, 'ns', 'mnt'))) !== own &&
-  (await readFile(join(folder, 'mountinfo'), 'latin1')).includes(mark)
+/**
+ * A new name space starts with a copy of every mount of the machine: one copy, where the mount was, means nothing
+ * (the agent of another sandbox has it, out of its sight) unless the process stands in it. Whoever was given the
+ * workspace has it a second time, or at another place.
+ */
+async function wasGivenIt(
+  folder: string,
+  mount: { readonly mark: string; readonly point: string },
+  own: string,
+): Promise<boolean> {
+  if ((await readlink(join(folder, 'ns', 'mnt'))) === own) return false
+  const lines = (await readFile(join(folder, 'mountinfo'), 'utf8')).split('\n')
+  const points = lines.filter((line) => line.includes(mount.mark)).map(pointOf)
+  if (points.length === 0) return false
+  return points.length > 1 || points[0] !== mount.point || (await standsIn(folder, mount.point))
+}
+
+/** The fifth field, its spaces and backslashes written as octal numbers. */
+const pointOf = (line: string): string =>
+  (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  )
+
+async function standsIn(folder: string, point: string): Promise<boolean> {
+  const handles = await readdir(join(folder, 'fd'))
+  for (const link of ['cwd', 'root', ...handles.map((name) => join('fd', name))]) {
+    const isIn = readlink(join(folder, link)).then((way) => way === point || way.startsWith(`${point}/`))
+    if (await unlessGone(isIn)) return true
+  }
+  return false
+}
 
 async function isInside(folder: string, device: number): Promise<boolean> {
   const handles = await readdir(join(folder, 'fd'))
@@ -54,7 +88,8 @@ async function unlessGone(look: Promise<boolean>): Promise<boolean> {
  */
 export async function releaseMounts(mounts: Mounts, folder: string): Promise<void> {
   for (const point of await mounts.below(folder)) {
-    const users = await findMountUsers(upperOption(dirname(point)), null)
+    const mark = upperOption(dirname(point))
+    const users = await findMountUsers({ mark, point, device: null })
     if (users.length === 0) await mounts.unmountIfUnused(point)
   }
 }
