@@ -52,7 +52,13 @@ async function runAndApprove(api: ApiClient, project: DemoProject, model: DemoMo
   heading('The run')
   const ensured = await api.post('/profiles/ensure', {
     profile_key: 'demo',
-    defaults: { runner_type: 'opencode', model: model.model, timeout: '120s' },
+    // Where nothing contains the agent its commands are asked for; nobody sits here to answer.
+    defaults: {
+      runner_type: 'opencode',
+      model: model.model,
+      timeout: '120s',
+      interaction_timeout: '1s',
+    },
   })
   const task = await api.post('/tasks', {
     task: {
