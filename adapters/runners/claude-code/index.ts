@@ -16,7 +16,7 @@ import {
 } from '../../../internal/runner/port.ts'
 import { claudeArguments, claudeEnvironment, PROVIDER_ENVIRONMENT } from './argv.ts'
 import { findClaude } from './find.ts'
-import { type McpFile, writeMcpFile } from './mcp.ts'
+import { type McpFile, mcpPrograms, writeMcpFile } from './mcp.ts'
 import { toolSettings } from './permissions.ts'
 import { probeClaude } from './probe.ts'
 import { chooseSession, type Session } from './session.ts'
@@ -143,7 +143,7 @@ async function launchAndRun(
     process = await request.launch({
       argv: claudeArguments(program.file, request, more),
       env: claudeEnvironment(options.environment, request, limits),
-      readable: program.readable,
+      readable: [...program.readable, ...mcpPrograms(request.mcpServers, request.root)],
     })
   } catch (error) {
     const message = `claude-code could not be started: ${messageOf(error)}`

@@ -1,7 +1,8 @@
 /** MCP servers of a turn: a file the CLI reads, and the wait until each of them answers. */
 import { randomUUID } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { failureOf } from '../../../internal/runner/failure.ts'
 import type { Failure, McpServer } from '../../../internal/runner/port.ts'
@@ -37,6 +38,17 @@ export function mcpConfig(servers: readonly McpServer[]): object {
   ])
   return { mcpServers: Object.fromEntries(byName) }
 }
+
+/**
+ * Files that the commands of MCP servers name by absolute path: the profile wants them run, so the container shows
+ * them although a hidden folder may hold them. Those of the workspace are the agent's own.
+ */
+export function mcpPrograms(servers: readonly McpServer[], root: string): string[] {
+  const named = servers.flatMap((server) => ('command' in server ? [server.command, ...server.args] : []))
+  return named.filter((path) => isAbsolute(path) && isFile(path) && relative(root, path).startsWith('..'))
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 
 const reference = (name: string): string => `\${${name}}`
 const byReference = (names: readonly string[]) =>
