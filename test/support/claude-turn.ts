@@ -11,7 +11,6 @@ import type { ScriptedCall } from '../../cmd/scripted-model/server.ts'
 import type { Launcher } from '../../internal/launcher/port.ts'
 import { marked } from './marked-processes.ts'
 import {
-  npmEnvironment,
   openModel,
   openPlace,
   PATH,
@@ -21,6 +20,7 @@ import {
   playTurn,
   type Script,
 } from './played-turn.ts'
+import { npmEnvironment } from './service.ts'
 
 export const KEY = 'scripted-key'
 const MODEL = 'claude-opus-4-5'

@@ -6,7 +6,6 @@ import { installOpencode } from '../../adapters/runners/opencode/install.ts'
 import type { ScriptedCall } from '../../cmd/scripted-model/server.ts'
 import type { Launcher } from '../../internal/launcher/port.ts'
 import {
-  npmEnvironment,
   openModel,
   openPlace,
   PATH,
@@ -16,6 +15,7 @@ import {
   playTurn,
   type Script,
 } from './played-turn.ts'
+import { npmEnvironment } from './service.ts'
 
 export const KEY = 'scripted-key'
 

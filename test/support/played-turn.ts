@@ -25,13 +25,6 @@ import { MARKER } from './marked-processes.ts'
 const SCENARIOS = join(import.meta.dirname, '../../cmd/scripted-model/scenarios')
 export const PATH = process.env['PATH'] ?? '/usr/bin:/bin'
 
-/** What npm needs to install a CLI. */
-export function npmEnvironment(): Record<string, string> {
-  const named = Object.entries(process.env).filter(([name]) => /^npm_config_(registry|cache)$/i.test(name))
-  const settings = named.map(([name, value]) => [name, value ?? ''] as const)
-  return { PATH, HOME: process.env['HOME'] ?? tmpdir(), ...Object.fromEntries(settings) }
-}
-
 export interface Played {
   readonly outcome: TurnOutcome
   readonly events: readonly NewEvent[]
