@@ -24,7 +24,8 @@ export default defineConfig({
           include: ['test/{integration,e2e}/**/*.test.ts'],
           globalSetup: ['test/support/postgres-server.ts'],
           testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // The first test that needs an agent's CLI fetches it: 60 to 180 MB.
+          hookTimeout: 300_000,
         },
       },
     ],
