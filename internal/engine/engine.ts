@@ -11,13 +11,14 @@ import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import { RunAbort } from './abort.ts'
 import { cleanUp, sweepRunFolders } from './cleanup.ts'
+import type { DriverDeps } from './driver-deps.ts'
 import { expireParked } from './expire-parked.ts'
 import { keepUnread } from './keep-unread.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { endOrphans } from './orphans.ts'
 import { reapExpired } from './reaper.ts'
 import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
-import { type DriverDeps, RunDriver } from './run-driver.ts'
+import { RunDriver } from './run-driver.ts'
 import { RunWriter } from './run-writer.ts'
 
 export interface EngineDeps extends Omit<DriverDeps, 'goOn'> {
@@ -116,6 +117,11 @@ export class Engine {
     void driven.driver.steer()
   }
 
+  /** What the reaper needs to know of this replica. */
+  get #own() {
+    return { provenDead: this.#provenDead, isDriven: (runId: string) => this.#driven.has(runId) }
+  }
+
   get activeRuns(): number {
     return this.#driven.size
   }
@@ -187,7 +193,7 @@ export class Engine {
   async #tend(): Promise<void> {
     try {
       await this.#tellNews()
-      if (await reapExpired({ ...this.#deps, provenDead: this.#provenDead })) this.wake()
+      if (await reapExpired({ ...this.#deps, ...this.#own })) this.wake()
       if (await expireParked(this.#deps)) this.wake()
       for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()

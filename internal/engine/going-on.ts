@@ -31,7 +31,7 @@ export const lostFailure = (row: Pick<Row, 'config'>): Failure | null =>
 const MAX_ANSWERS = 20
 
 /** What an agent is told whose turn was cut: where it is, and what was answered since. */
-export function goOnPrompt(late: readonly Interaction[]): string {
+export function goOnPrompt(late: readonly Interaction[], told: string): string {
   const answers = late.slice(-MAX_ANSWERS).map(({ kind, toolName, detail, answer }) => {
     const said = kind === 'question' ? JSON.stringify(answer?.answers ?? {}) : answer?.decision
     return `- ${toolName ?? 'question'} (${detail}): ${said}${answer?.message ? `, "${answer.message}"` : ''}`
@@ -42,6 +42,9 @@ export function goOnPrompt(late: readonly Interaction[]): string {
     ...(answers.length === 0
       ? []
       : ['What you asked last was answered in the meantime; do it again:', ...answers]),
+    // Its session may have been cut before it took this down.
+    'This is what you were told, in case you have not heard it:',
+    told,
   ].join('\n')
 }
 

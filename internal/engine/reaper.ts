@@ -22,6 +22,9 @@ export interface ReaperDeps {
   readonly registry: RunnerRegistry
   /** Replicas of this machine that are gone, and all their agents with them. */
   readonly provenDead: ReadonlySet<string>
+  /** This replica, and what it drives: it hands that back itself once it has ended the agent. */
+  readonly replicaId: string
+  isDriven(runId: string): boolean
   publish(events: readonly StoredEvent[]): void
 }
 
@@ -29,6 +32,7 @@ export interface ReaperDeps {
 export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
   let requeued = false
   for (const row of await expiredRuns(deps.db)) {
+    if (row.lease_owner === deps.replicaId && deps.isDriven(row.id)) continue
     const verdict = judge(deps, row)
     const events = await deps.db.transaction().execute(async (tx) => {
       // The lease may have been renewed since it was read: the row lock decides.
@@ -89,8 +93,11 @@ function judge(deps: ReaperDeps, row: ClaimedRow): Verdict {
   const failure = exhausted(row) ?? lostFailure(row)
   if (failure) return fail(row, failure)
   const event = statusEvent(row.status, 'pending', 'lease_lost')
-  const isAgentDead = row.lease_owner !== null && deps.provenDead.has(row.lease_owner)
-  if (isAgentDead && canGoOn(row, deps.registry))
+  // Of our own that we do not drive any more the agent has ended; before a run runs it has none, and what earlier
+  // turns left in the sandbox must stay.
+  const owner = row.lease_owner ?? ''
+  const isAgentDead = deps.provenDead.has(owner) || owner === deps.replicaId
+  if (row.status === 'starting' || (isAgentDead && canGoOn(row, deps.registry)))
     return { patch: goOnPatch(row, { counts: true }), event, next: 'goes_on' }
   const patch = startOverPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null })
   return { patch, event, next: 'starts_over' }

@@ -5,30 +5,24 @@
  * does.
  */
 import { rm } from 'node:fs/promises'
-import type { Kysely } from 'kysely'
-import type { ProjectRepo } from '../approval/project-port.ts'
-import type { Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
-import type { StoredEvent } from '../event/event.ts'
-import type { Redactor } from '../event/redactor.ts'
-import type { Launcher } from '../launcher/port.ts'
-import type { Logger } from '../log.ts'
 import { resolveScope } from '../project-root.ts'
 import { configEvent } from '../run/config-event.ts'
-import { deliverInput, inputEvent, requeueInputs } from '../run/input-store.ts'
+import { deliverInput, InputChanged, inputEvent, requeueInputs } from '../run/input-store.ts'
 import type { RunPhase } from '../run/run.ts'
+import type { RunInput } from '../run/run-input.ts'
 import type { ClaimedRow } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
-import type { Delta, TurnOutcome } from '../runner/port.ts'
-import type { RunnerRegistry } from '../runner/registry.ts'
-import type { Sandbox, SandboxService } from '../sandbox/port.ts'
+import type { Delta, RunnerCapabilities, TurnOutcome } from '../runner/port.ts'
+import type { Sandbox } from '../sandbox/port.ts'
 import { ConfigSourcesSchema, RunConfigSchema } from '../stored-json.ts'
 import { findTask } from '../task/task-store.ts'
 import { isCut, type RunAbort } from './abort.ts'
-import { agentEnvironment, type Environment, makeRunFolders, mcpEnvironment } from './agent-environment.ts'
+import { agentEnvironment, makeRunFolders, mcpEnvironment } from './agent-environment.ts'
 import { agentMounts } from './agent-mounts.ts'
 import { captureDiff, intendLanding, keepDiff } from './captured-diff.ts'
 import { closeWaiting } from './close-waiting.ts'
+import type { DriverDeps } from './driver-deps.ts'
 import { canGoOn, lostFailure } from './going-on.ts'
 import {
   diffPatch,
@@ -53,31 +47,6 @@ import { type LiveTurn, runTurn } from './turn.ts'
 import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
 import { planTurn, type TurnPlan } from './turn-plan.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
-
-export interface DriverDeps {
-  readonly db: Kysely<Tables>
-  readonly log: Logger
-  readonly redactor: Redactor
-  readonly registry: RunnerRegistry
-  readonly launcher: Launcher
-  readonly sandbox: SandboxService
-  readonly project: Pick<ProjectRepo, 'objectFolders'>
-  readonly dataDir: string
-  readonly replicaId: string
-  readonly installationId: string
-  readonly service: Environment
-  readonly projectRoots: readonly string[]
-  /** A turn that waits for a person gives up its place after this long, in milliseconds. */
-  readonly parkAfterMs: number
-  /** Whether a client watches this run just now. */
-  isWatched(runId: string): boolean
-  publish(events: readonly StoredEvent[]): void
-  publishDelta(runId: string, turn: number, delta: Delta): void
-  /** A turn ended with changes that need nobody's decision. */
-  landUnreviewed(runId: string): void
-  /** A turn ended: perhaps more was said meanwhile. */
-  goOn(runId: string): void
-}
 
 export class RunDriver {
   readonly #deps: DriverDeps
@@ -180,7 +149,6 @@ export class RunDriver {
     const isIsolated = this.#config.home === 'isolated'
     const home = isIsolated ? folders.home : operatorHome
     const { capabilities } = adapter
-    const plan = await planTurn(this.#deps.db, this.#row, { isSameFolder: this.#isSameFolder, capabilities })
     const mounts = await agentMounts({
       workspace,
       adapter,
@@ -190,8 +158,8 @@ export class RunDriver {
       dataDir: this.#deps.dataDir,
       objectFolders: await this.#objectFolders,
     })
-    const isOurs = await this.#begin(probe.version, plan)
-    if (!isOurs || this.#abort.reason !== null) return stoppedBeforeStart
+    const plan = await this.#begin(probe.version, capabilities)
+    if (plan === null || this.#abort.reason !== null) return stoppedBeforeStart
     const turn = {
       ...this.#deps,
       ...plan,
@@ -245,22 +213,33 @@ export class RunDriver {
     })
   }
 
-  /** starting -> running, together with the input that is handed to the agent. False: the lease is lost. */
-  async #begin(runnerVersion: string | null, plan: TurnPlan): Promise<boolean> {
-    const { input } = plan
+  /** starting -> running. Null: the lease is lost, or what the agent was to be told has been taken back. */
+  async #begin(version: string | null, capabilities: RunnerCapabilities): Promise<TurnPlan | null> {
+    for (;;) {
+      const facts = { isSameFolder: this.#isSameFolder, capabilities }
+      const plan = await planTurn(this.#deps.db, this.#row, facts)
+      try {
+        const isOurs = await this.#run(version, plan?.input ?? null)
+        // Nothing to do is no failure: the turn rests where it is.
+        if (plan === null) this.#abort.abort('interrupt')
+        return isOurs ? plan : null
+      } catch (error) {
+        if (!(error instanceof InputChanged)) throw error // else: as it is now
+      }
+    }
+  }
+
+  /** The status together with the input that is handed to the agent. False: the lease is lost. @throws InputChanged */
+  async #run(version: string | null, input: RunInput | null): Promise<boolean> {
     const events = [statusEvent('starting', 'running', null), progressEvent('executing')]
+    const contained = this.#deps.launcher.containment
     const isOurs = await this.#writer.change({
       from: ['starting'],
-      patch: {
-        status: 'running',
-        phase: 'executing',
-        runner_version: runnerVersion,
-        contained: this.#deps.launcher.containment,
-      },
+      patch: { status: 'running', phase: 'executing', runner_version: version, contained },
       events: input === null ? events : [...events, inputEvent(input, 'delivered')],
       also: async (tx, stored) => {
         if (input === null) return
-        await deliverInput(tx, input.id, { turn: this.#row.turn, sequence: stored.at(-1)?.seq ?? null })
+        await deliverInput(tx, input, { turn: this.#row.turn, sequence: stored.at(-1)?.seq ?? null })
       },
     })
     this.#status = 'running'
@@ -327,7 +306,8 @@ export class RunDriver {
     const { reason } = this.#abort
     const isLost = reason === 'lost'
     const goesOn = this.#goesOn()
-    if (this.#row.mode === 'in_place' && !(goesOn && reason === 'park')) {
+    const mayGoOn = (goesOn && reason === 'park') || this.#status === 'starting'
+    if (this.#row.mode === 'in_place' && !mayGoOn) {
       // What it wrote into the project cannot be told from what it did not get to: nobody runs it again unasked.
       const failure = failureOf('lease_lost', 'The service let go of this in-place run; look at the project.')
       return this.#end(failed(failure))
@@ -337,7 +317,8 @@ export class RunDriver {
     const word = reason === 'park' ? 'parked' : isLost ? 'lease_lost' : 'drain'
     const events = [statusEvent(this.#status, 'pending', word)]
     const counts = { counts: isLost }
-    if (goesOn) {
+    // Before it ran nothing was told or done: what earlier turns left in the sandbox must stay.
+    if (goesOn || this.#status === 'starting') {
       const patch = { ...outcomePatch(this.#row, outcome), ...goOnPatch(this.#row, counts) }
       await this.#writer.change({ from: ['starting', 'running'], patch, events })
       return

@@ -1,9 +1,10 @@
-/** Hands inputs to an agent that works, in order, each written down as delivered once the agent has it. */
+/** Hands inputs to an agent that works, in order. */
 import type { Kysely } from 'kysely'
 import type { Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { deliverInput, inputEvent, queuedSteers } from '../run/input-store.ts'
+import { deliverInput, InputChanged, inputEvent, putBackInput, queuedSteers } from '../run/input-store.ts'
+import type { RunInput } from '../run/run-input.ts'
 import type { Steer } from '../runner/port.ts'
 import type { RunWriter } from './run-writer.ts'
 
@@ -50,18 +51,42 @@ export class Steering {
   }
 
   async #deliver(): Promise<void> {
-    const { db, writer, runId, turn } = this.#deps
+    const { db, writer, runId } = this.#deps
     if (!this.#handler) return
     for (const input of await queuedSteers(db, runId)) {
       const handler = this.#handler
-      if (!handler) return
-      await handler({ id: input.id, text: input.content })
-      await writer.change({
+      if (!handler || !(await this.#take(input))) return
+      try {
+        await handler({ id: input.id, text: input.content })
+      } catch (error) {
+        await writer.change({
+          from: ['running'],
+          patch: {},
+          events: [inputEvent(input, 'queued')],
+          also: (tx) => putBackInput(tx, input.id),
+        })
+        throw error
+      }
+    }
+  }
+
+  /**
+   * Written down before it is handed over: from then on its author cannot take it back. If we die in between, the
+   * next attempt of the turn tells it again.
+   * @returns false: it was changed or taken back meanwhile, or the lease is lost; the next look sees what there is
+   */
+  async #take(input: RunInput): Promise<boolean> {
+    const { writer, turn } = this.#deps
+    try {
+      return await writer.change({
         from: ['running'],
         patch: {},
         events: [inputEvent(input, 'delivered')],
-        also: (tx, [event]) => deliverInput(tx, input.id, { turn, sequence: event?.seq ?? null }),
+        also: (tx, [event]) => deliverInput(tx, input, { turn, sequence: event?.seq ?? null }),
       })
+    } catch (error) {
+      if (error instanceof InputChanged) return false
+      throw error
     }
   }
 }

@@ -22,7 +22,7 @@ export interface TurnPlan {
   readonly isReplay: boolean
 }
 
-/** @throws Error when there is nothing to tell: a bug */
+/** Null: there is nothing to tell any more, because its author took it back. */
 export async function planTurn(
   db: Kysely<Tables>,
   row: Pick<ClaimedRow, 'id' | 'turn' | 'session_id'>,
@@ -31,18 +31,18 @@ export async function planTurn(
     readonly isSameFolder: boolean
     readonly capabilities: Pick<RunnerCapabilities, 'continuation' | 'resumeAnyDirectory'>
   },
-): Promise<TurnPlan> {
+): Promise<TurnPlan | null> {
   const { isSameFolder, capabilities } = facts
   const told = await deliveredInputs(db, row.id, row.turn)
   const input = told.length === 0 ? await queuedInput(db, row.id) : null
-  if (told.length === 0 && input === null) throw new Error(`run ${row.id} has nothing to tell the agent`)
+  if (told.length === 0 && input === null) return null
   const plain = input?.content ?? told.map(({ content }) => content).join('\n\n')
   // A session that believes in work which is gone would build on it: a cut turn needs its folder.
   const isUsable = isSameFolder || (capabilities.resumeAnyDirectory && input !== null)
   const sessionId = capabilities.continuation && isUsable ? row.session_id : null
   const replay = row.turn > 1 ? await replayOf(db, row.id, row.turn) : ''
   const late = input === null ? await lateInteractions(db, row.id, row.turn) : []
-  const resumePrompt = input === null ? goOnPrompt(late) : plain
+  const resumePrompt = input === null ? goOnPrompt(late, plain) : plain
   return {
     input,
     prompt: `${replay}${plain}`,

@@ -92,12 +92,21 @@ export async function deliveredInputs(db: Db, runId: string, turn: number): Prom
   return rows.map(toInput)
 }
 
+/** It was changed or taken back since it was read: the transaction that hands it over is rolled back. */
+export class InputChanged extends Error {
+  constructor() {
+    super('the input is not what it was')
+    this.name = 'InputChanged'
+  }
+}
+
+/** @throws InputChanged: the agent must not be told what its author has changed or taken back */
 export async function deliverInput(
   tx: Db,
-  id: string,
+  input: Pick<RunInput, 'id' | 'content'>,
   how: { readonly turn: number; readonly sequence: number | null },
 ): Promise<void> {
-  await tx
+  const delivered = await tx
     .updateTable('run_inputs')
     .set({
       status: 'delivered',
@@ -105,7 +114,21 @@ export async function deliverInput(
       delivered_at: sql<Date>`clock_timestamp()`,
       sequence: how.sequence,
     })
+    .where('id', '=', input.id)
+    .where('status', '=', 'queued')
+    .where('content', '=', input.content)
+    .returning('id')
+    .executeTakeFirst()
+  if (!delivered) throw new InputChanged()
+}
+
+/** The agent could not be told after all: it waits again. */
+export async function putBackInput(tx: Db, id: string): Promise<void> {
+  await tx
+    .updateTable('run_inputs')
+    .set({ status: 'queued', delivered_at: null, sequence: null })
     .where('id', '=', id)
+    .where('status', '=', 'delivered')
     .execute()
 }
 

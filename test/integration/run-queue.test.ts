@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createOpencodeAdapter } from '../../adapters/runners/opencode/index.ts'
 import { reapExpired } from '../../internal/engine/reaper.ts'
 import { expireDeadReplicas, identifyReplica, registerReplica } from '../../internal/engine/replica.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
@@ -24,13 +25,25 @@ const redactor = createRedactor()
 const event = toStorable(statusEvent('pending', 'starting', null), redactor)
 const claim = (replicaId: string, ttlMs = 60_000) =>
   database.db.transaction().execute((tx) => claimRun(tx, { replicaId, ttlMs, event }))
-const reap = (published: StoredEvent[] = []) =>
+const opencode = createOpencodeAdapter({ command: 'none', path: '', environment: {} })
+const registry = new RunnerRegistry({
+  adapters: [opencode],
+  missing: [],
+  containment: 'none',
+  environment: {},
+})
+const reap = (
+  published: StoredEvent[] = [],
+  own: { replicaId: string; driven: readonly string[] } = { replicaId: '', driven: [] },
+) =>
   reapExpired({
     db: database.db,
     redactor,
     log: createLogger('fatal'),
-    registry: new RunnerRegistry({ adapters: [], missing: [], containment: 'none', environment: {} }),
+    registry,
     provenDead: new Set(),
+    replicaId: own.replicaId,
+    isDriven: (runId) => own.driven.includes(runId),
     publish: (events) => published.push(...events),
   })
 const EXPIRED = sql<Date>`now() - interval '1 second'`
@@ -141,6 +154,34 @@ describe('a lease', () => {
     await reap()
 
     expect(await findRun(database.db, id)).toMatchObject(expected)
+  })
+
+  const worked = { attempt: 1, turn: 2, lease_expires_at: EXPIRED, sandbox_id: 'box', session_id: 's' }
+  const kept = { status: 'pending', sandboxGeneration: 1, sandboxId: 'box', sessionId: 's' }
+
+  test('of a run that never got to run keeps what earlier turns left, whoever had it', async () => {
+    const id = await insertRunRow(database.db, { status: 'starting', ...worked })
+    await reap()
+    expect(await findRun(database.db, id)).toMatchObject(kept)
+  })
+
+  test('of our own is ours to hand back while we drive it, and goes on in its sandbox when we do not', async () => {
+    const replicaId = await insertReplica(database.db)
+    const id = await insertRunRow(database.db, { status: 'running', ...worked, lease_owner: replicaId })
+    await reap([], { replicaId, driven: [id] })
+    expect(await findRun(database.db, id)).toMatchObject({ status: 'running' })
+    await reap([], { replicaId, driven: [] })
+    expect(await findRun(database.db, id)).toMatchObject(kept)
+  })
+
+  test('of somebody who may still have an agent there leaves the sandbox to it', async () => {
+    const id = await insertRunRow(database.db, { status: 'running', ...worked })
+    await reap()
+    expect(await findRun(database.db, id)).toMatchObject({
+      sandboxGeneration: 2,
+      sandboxId: null,
+      sessionId: null,
+    })
   })
 
   test('that was renewed meanwhile is left alone', async () => {
