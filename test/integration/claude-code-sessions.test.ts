@@ -88,18 +88,21 @@ describe('a turn of claude-code', () => {
   })
 
   it('goes on after its CLI was killed, and is told so', DEADLINE, async () => {
-    const theatre = await openTheatre(stage, 'long-tool')
-
-    const first = await theatre.play({
-      onEvent: (payload) => {
-        if ('tool_call' in payload) killCli(theatre.mark, stage.program)
-      },
+    // Whether its last words were written down when it is killed is a matter of milliseconds. Where they were
+    // not, the model says them again: the command is then a short one.
+    const theatre = await openTheatre(stage, {
+      name: 'long-once',
+      steps: [{ tool_calls: [{ tool: 'shell', command: '[ -e up ] || { touch up; sleep 300; }' }] }],
     })
+
+    const playing = theatre.play()
+    await until(() => existsSync(join(theatre.work, 'up')), 30_000, 'the command runs')
+    killCli(theatre.mark, stage.program)
+    const first = await playing
     const id = first.sessions[0]?.id ?? null
     const second = await theatre.play({ sessionId: id, resumePrompt: 'You were cut. Go on.' })
 
     expect(second.sessions).toEqual([{ id, resumed: true }])
-    // Whether its last words were written down when it was killed is a matter of milliseconds.
     expect(second.outcome.kind).toBe('completed')
     expect(theatre.calls[1]?.said).toContain('You were cut. Go on.')
   })
