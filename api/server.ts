@@ -16,6 +16,7 @@ import { refuseConnection } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
+import { addPrincipal } from './plugins/principal.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
@@ -38,6 +39,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addBodyParsers(app)
   addErrorHandler(app, deps)
   addRequestBasics(app)
+  addPrincipal(app)
   addSameOrigin(app)
   addAgentCaller(app, deps)
   addNotFoundHandler(app)
