@@ -1,0 +1,62 @@
+/** A run by long poll, where there is no WebSocket: pages of the log, each waiting a while for the next event. */
+import { ApiError, UnreachableError } from '../errors.ts'
+import { LONG_POLL_S, REQUEST_TIMEOUT_MS, WATCH_PAGE } from '../limits.ts'
+import { path } from '../path.ts'
+import { pause } from '../pause.ts'
+import type { Transport } from '../transport.ts'
+import type { Run, RunEventPage } from '../types.ts'
+import type { Source, Wish } from './arrival.ts'
+
+/** @param forMs so long; then the caller may try a WebSocket again */
+export async function* polled(transport: Transport, wish: Wish, forMs: number): Source {
+  const end = performance.now() + forMs
+  const runPath = path`/api/v1/runs/${wish.runId}`
+  const { signal } = wish
+  let worked = false
+  try {
+    // Asked before the log is read: a status that is older than what is read next can do no harm.
+    const { run } = await transport.json<{ run: Run }>({ method: 'GET', path: runPath, signal })
+    let status: string | null = run.status
+    let after = wish.after
+    let waitS = 0
+    while (performance.now() < end) {
+      const page = await pageAfter(transport, runPath, after, waitS, signal)
+      worked = true
+      const last = page.events.at(-1)?.sequence ?? after
+      yield { kind: 'attached', through: page.has_more ? last + 1 : last, status }
+      for (const event of page.events) yield { kind: 'event', event }
+      after = page.next_after_sequence
+      if (!page.has_more) {
+        status = null
+        waitS = LONG_POLL_S
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error
+    return { worked, error: null }
+  }
+  return { worked, error: null }
+}
+
+async function pageAfter(
+  transport: Transport,
+  runPath: string,
+  after: number,
+  waitS: number,
+  signal: AbortSignal | undefined,
+): Promise<RunEventPage> {
+  const request = {
+    method: 'GET',
+    path: `${runPath}/events`,
+    query: { after_sequence: after, limit: WATCH_PAGE, ...(waitS > 0 && { wait: `${waitS}s` }) },
+    timeoutMs: waitS * 1000 + REQUEST_TIMEOUT_MS,
+    signal,
+  } as const
+  try {
+    return await transport.json(request)
+  } catch (error) {
+    if (waitS === 0 || !(error instanceof ApiError) || error.code !== 'NOT_IMPLEMENTED') throw error
+    await pause(1000, signal) // a service without long poll
+    return pageAfter(transport, runPath, after, 0, signal)
+  }
+}
