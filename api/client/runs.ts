@@ -127,6 +127,7 @@ export class Runs extends RunActions {
     id: string,
     options?: WatchOptions & { readonly deltas?: false | undefined },
   ): AsyncGenerator<RunEvent, void>
+  watch(id: string, options?: WatchOptions): AsyncGenerator<RunEvent | RunDelta, void>
   watch(id: string, options?: WatchOptions): AsyncGenerator<RunEvent | RunDelta, void> {
     return watchRun(this.#watching, id, options)
   }
