@@ -49,7 +49,7 @@ export function createTerminal(streams: Streams, options: { json: boolean; color
     isSeen,
     canAsk: isSeen && stdin.isTTY === true,
     json: options.json,
-    columns: stdout.columns ?? 100,
+    columns: stdout.columns || 100, // some terminals do not know
     paint: isColoured ? coloured : plain,
     say: (text) => people(`${text}\n`),
     write: people,

@@ -17,13 +17,20 @@ export interface Running {
   readonly ended: Promise<Ended>
 }
 
-/** @param env is all it gets, besides PATH and HOME */
+const MAIN = fileURLToPath(new URL('../../cmd/agentctl/main.ts', import.meta.url))
+
+/**
+ * @param env is all it gets, besides PATH and HOME
+ * @param by the command as people call it, or node itself: the command needs a PATH with the system's programs
+ */
 export function startAgentctl(
   args: readonly string[],
   env: Record<string, string | undefined> = {},
+  by: 'command' | 'node' = 'command',
 ): Running {
   const whole = { PATH: process.env['PATH'], HOME: '/nonexistent', USER: 'ada', ...env }
-  const child = spawn(AGENTCTL, args, { env: whole, stdio: ['ignore', 'pipe', 'pipe'] })
+  const argv = by === 'command' ? [AGENTCTL, ...args] : [process.execPath, MAIN, ...args]
+  const child = spawn(argv[0] ?? '', argv.slice(1), { env: whole, stdio: ['ignore', 'pipe', 'pipe'] })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text

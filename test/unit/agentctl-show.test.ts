@@ -25,12 +25,13 @@ describe('the picture of a run', () => {
       picture.delta(delta('Hello ')),
       picture.delta(delta('thinking', 'thinking')),
       picture.delta(delta('world.')),
-      picture.event(event({ message: { role: 'assistant', content: 'Hello world.' } })),
       picture.event(
         event({ tool_call: { tool_name: 'shell', input: { command: 'ls' }, tool_call_id: 'c' } }),
       ),
+      picture.event(event({ message: { role: 'assistant', content: 'Hello world.' } })),
+      picture.event(event({ message: { role: 'assistant', content: 'Hello world.' } })),
     ]
-    expect(written.join('')).toBe('Hello world.\nshell ls\n')
+    expect(written.join('')).toBe('Hello world.\nshell ls\nHello world.\n')
   })
 
   test('says what was not shown, and ends a line that was cut', () => {

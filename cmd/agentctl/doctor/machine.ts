@@ -1,7 +1,7 @@
 /** This machine, as the shell sees it: git, containment, the data folder. */
 import { execFile } from 'node:child_process'
-import { accessSync, constants, type Stats, statfsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdtempSync, rmdirSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { detectLauncher } from '../../../adapters/launchers/detect.ts'
@@ -34,9 +34,12 @@ export async function lookAtGit(path: string): Promise<Finding> {
   }
 }
 
-/** Tries what the service would try. */
-export async function lookAtContainment(): Promise<Finding> {
-  return containmentFinding((await detectLauncher()).containment)
+/**
+ * Tries what the service would try.
+ * @param path where bwrap and unshare are looked for; absent: where the service looks
+ */
+export async function lookAtContainment(path?: string): Promise<Finding> {
+  return containmentFinding((await detectLauncher(path === undefined ? {} : { path })).containment)
 }
 
 /** @param minFree bytes below which the disk is nearly full */
@@ -100,9 +103,10 @@ function existing(path: string): string {
   return statOf(path) !== null || path === dirname(path) ? path : existing(dirname(path))
 }
 
-function isWritable(path: string): boolean {
+/** Tried, not asked: what the mode of a folder says is not what root, read-only disks and /proc do. */
+function isWritable(folder: string): boolean {
   try {
-    accessSync(path, constants.W_OK | constants.X_OK)
+    rmdirSync(mkdtempSync(join(folder, '.agentctl-doctor-')))
     return true
   } catch {
     return false

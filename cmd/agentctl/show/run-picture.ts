@@ -7,11 +7,15 @@ import type { Paint } from '../terminal.ts'
 import { oneLine, safe } from './safe.ts'
 import { statusWord } from './words.ts'
 
+const KEPT = 20
+
 export class RunPicture {
   readonly #paint: Paint
   /** The text on its way that was shown and not ended yet. */
   #open = ''
   #openKind: string | null = null
+  /** Texts that were shown as they came and not told as a whole yet: other events may come in between. */
+  #shown: string[] = []
 
   constructor(paint: Paint) {
     this.#paint = paint
@@ -39,15 +43,17 @@ export class RunPicture {
   }
 
   #message({ role, content }: NonNullable<RunEvent['message']>): string {
-    const shown = this.#open
     const end = this.#endOpen()
     if (role === 'user') return '' // the input event has said it
-    if (shown !== '' && shown.trim() === content.trim()) return end
-    return `${end}${safe(content)}\n`
+    const known = this.#shown.indexOf(content.trim())
+    if (known === -1) return `${end}${safe(content)}\n`
+    this.#shown.splice(known, 1)
+    return end
   }
 
   #endOpen(): string {
     const end = this.#open === '' || this.#open.endsWith('\n') ? '' : '\n'
+    if (this.#open !== '') this.#shown = [...this.#shown.slice(1 - KEPT), this.#open.trim()]
     this.#open = ''
     this.#openKind = null
     return end
@@ -97,7 +103,17 @@ export class RunPicture {
   }
 }
 
-const ABOUT = ['command', 'file_path', 'path', 'pattern', 'query', 'url', 'description', 'prompt'] as const
+const ABOUT = [
+  'command',
+  'file_path',
+  'filePath',
+  'path',
+  'pattern',
+  'query',
+  'url',
+  'description',
+  'prompt',
+] as const
 
 /** What a tool was called about: the member that says it, else all of them. */
 function about(input: unknown): string {
