@@ -9,27 +9,56 @@ import type { HealthReport } from '../internal/health.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
-import type { NewProfile, Profile } from '../internal/profile/profile.ts'
+import type {
+  NewProfile,
+  Profile,
+  ProfileFilter,
+  ProfileUpdate,
+  ProfileVersion,
+} from '../internal/profile/profile.ts'
+import type { IfMatch } from '../internal/revision.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
-import type { NewTask, Task } from '../internal/task/task.ts'
+import type { NewTask, Task, TaskFilter, TaskUpdate } from '../internal/task/task.ts'
 
 export interface ProfileUseCases {
-  create(profile: NewProfile): Promise<Profile>
+  /** `id`: creating the same id again answers the profile of the first time. */
+  create(profile: NewProfile, id?: string): Promise<Profile>
   ensure(request: {
     profileKey: string
     defaults: NewProfile | null
     updateExisting: boolean
   }): Promise<{ profile: Profile; created: boolean; updated: boolean }>
   get(id: string): Promise<Profile>
+  list(filter: ProfileFilter, page: PageRequest): Promise<Page<Profile>>
+  /** A new version where anything differs. Throws PRECONDITION_FAILED, CONFLICT_DUPLICATE. */
+  update(id: string, wanted: ProfileUpdate, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED. */
+  setArchived(id: string, isArchived: boolean, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless; versions stay. Throws PRECONDITION_FAILED. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+  versions(id: string, page: PageRequest): Promise<Page<ProfileVersion>>
+  /** Throws NOT_FOUND_PROFILE_VERSION. */
+  version(id: string, version: number): Promise<ProfileVersion>
 }
 
 export interface TaskUseCases {
-  create(task: NewTask): Promise<Task>
+  /** `id`: creating the same id again answers the task of the first time. */
+  create(task: NewTask, id?: string): Promise<Task>
   get(id: string): Promise<Task>
+  list(filter: TaskFilter, page: PageRequest): Promise<Page<Task>>
+  /** Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID where it would move away from under its runs. */
+  update(id: string, wanted: TaskUpdate, ifMatch: IfMatch): Promise<Task>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID while it has unfinished runs. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+}
+
+export interface TaskCancelUseCase {
+  /** Durable intent to stop every run. Throws PRECONDITION_FAILED, STATE_TERMINAL, STATE_TRANSITION_INVALID. */
+  cancel(id: string, actor: string, ifMatch: IfMatch): Promise<Task>
 }
 
 export interface RunUseCases {
@@ -126,6 +155,7 @@ export interface ApiDeps {
   readonly limits: { readonly bodyBytes: number }
   readonly profiles: ProfileUseCases
   readonly tasks: TaskUseCases
+  readonly taskCancel: TaskCancelUseCase
   readonly runs: RunUseCases
   readonly conversation: ConversationUseCases
   readonly events: EventUseCases

@@ -22,6 +22,7 @@ import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
+import { addProfileVersionRoutes } from './routes/profile-versions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
@@ -71,6 +72,7 @@ function newServer({ log, limits }: ApiDeps): FastifyInstance {
 
 function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileRoutes(app, deps)
+  addProfileVersionRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
   addRunInputRoutes(app, deps)

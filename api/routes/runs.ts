@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
+import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
 import {
@@ -11,7 +12,6 @@ import {
   filterFrom,
   listRunsQuery,
   newRunFrom,
-  pageFrom,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
 
@@ -74,12 +74,7 @@ function addList(app: RouteApp, { runs }: ApiDeps): void {
     },
     handler: async (request) => {
       const page = await runs.list(filterFrom(request.query), pageFrom(request.query))
-      return {
-        runs: page.items.map(runView),
-        total: page.total,
-        total_exact: page.totalExact,
-        next_page_token: page.next,
-      }
+      return { runs: page.items.map(runView), ...pageView(page) }
     },
   })
 }

@@ -1,15 +1,15 @@
 /** What callers say about runs: create, list. */
 import { z } from 'zod'
 import { AppError } from '../../internal/errors.ts'
-import type { PageRequest } from '../../internal/page.ts'
 import type { ProfileSettings } from '../../internal/profile/profile.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
-import { flagIn, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
-import { MAX_PROMPT_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.ts'
+import { flagIn, longTextIn, textIn } from '../dialect/fields.ts'
+import { MAX_PROMPT_BYTES } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
 import { idFilter, idOr404 } from './common.ts'
+import { agreed, pageQuery } from './page.ts'
 import { profileFrom, profileIn } from './profile.ts'
 import { settingsFrom, settingsIn } from './settings.ts'
 
@@ -119,14 +119,7 @@ export const listRunsQuery = z.strictObject({
   agent_profile_id: idFilter('Only runs of this profile.'),
   profile_id: idFilter('The same as agent_profile_id.'),
   tag_prefix: z.string().max(255).optional().meta({ description: 'Only runs whose tag starts so.' }),
-  page_size: numberQuery(
-    1,
-    PAGE_SIZE_MAX,
-    `Runs of a page, 1 to ${PAGE_SIZE_MAX}; default ${PAGE_SIZE_DEFAULT}.`,
-  ),
-  page_token: z.string().max(1024).optional().meta({ description: 'next_page_token of the page before.' }),
-  limit: numberQuery(1, PAGE_SIZE_MAX, 'The same as page_size.'),
-  offset: numberQuery(0, 1_000_000, 'Runs to leave out at the start; prefer page_token.'),
+  ...pageQuery('Runs'),
 })
 
 type ListRunsQuery = z.output<typeof listRunsQuery>
@@ -139,31 +132,3 @@ export function filterFrom(query: ListRunsQuery): RunFilter {
     tagPrefix: query.tag_prefix || null,
   }
 }
-
-export function pageFrom(query: ListRunsQuery): PageRequest {
-  const after = query.page_token || null
-  if (after !== null && query.offset) {
-    throw new AppError(
-      'VALIDATION_CONFLICT',
-      'page_token and offset exclude each other; send one of the two.',
-    )
-  }
-  return {
-    size: agreed(['page_size', query.page_size], ['limit', query.limit]) ?? PAGE_SIZE_DEFAULT,
-    after,
-    offset: query.offset ?? 0,
-  }
-}
-
-/** The value of a parameter that has two names. */
-function agreed<T>([name, value]: Named<T>, [alias, other]: Named<T>): T | null {
-  if (value !== undefined && other !== undefined && value !== other) {
-    throw new AppError(
-      'VALIDATION_CONFLICT',
-      `${name} and ${alias} say different things; send one of the two.`,
-    )
-  }
-  return value ?? other ?? null
-}
-
-type Named<T> = readonly [name: string, value: T | undefined]

@@ -12,17 +12,18 @@ import { storableText, toStorable } from '../event/storable.ts'
 import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
-import type { ProfileService } from '../profile/profile-service.ts'
+import { checkUsable, type ProfileService } from '../profile/profile-service.ts'
 import { resolveScope } from '../project-root.ts'
 import { renderPrompt, type Task } from '../task/task.ts'
 import type { TaskService } from '../task/task-service.ts'
 import { type AdmissionDeps, admit } from './admission.ts'
 import { configEvent } from './config-event.ts'
+import { holdAdmitted, holdProfile } from './holds.ts'
 import { cancelWaiting } from './input-store.ts'
 import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
 import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
 import { ended } from './run-queue.ts'
-import { findRun, findRunByKey, insertRun, listRuns, requestStop } from './run-store.ts'
+import { findRun, findRunByKey, insertRun, listRuns, type RunInsert, requestStop } from './run-store.ts'
 
 export interface NewRun {
   readonly taskId: string
@@ -98,6 +99,7 @@ export class RunService {
         inputId: uuid(),
         prompt,
       },
+      task,
       [configEvent(config, sources, null), statusEvent(null, 'pending', null)],
     )
     if (!events) {
@@ -189,10 +191,12 @@ export class RunService {
     const { profileId, profileRef } = request
     if (profileId !== null) {
       const profile = await this.#deps.profiles.get(profileId)
+      checkUsable(profile)
       return { profile, settings: profile.settings }
     }
     if (profileRef === null) return { profile: null, settings: {} }
     const profile = await this.#deps.profiles.findByKey(profileRef.profileKey)
+    if (profile) checkUsable(profile)
     return { profile, settings: profile?.settings ?? profileRef.defaults?.settings ?? {} }
   }
 
@@ -218,8 +222,10 @@ export class RunService {
     return storableText(renderPrompt(prompt, task.contextAttachments), this.#deps.redactor)
   }
 
-  #insert(run: Parameters<typeof insertRun>[1], events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
+  #insert(run: RunInsert, task: Task, events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
     return this.#deps.db.transaction().execute(async (tx) => {
+      await holdAdmitted(tx, task)
+      await holdProfile(tx, run.profile)
       if (!(await insertRun(tx, run))) return null
       return append(tx, {
         runId: run.id,

@@ -1,5 +1,6 @@
 /** All SQL of runs but the log's (event-store.ts) and the engine's queue (run-queue.ts). */
 import { type SqlBool, sql } from 'kysely'
+import { afterPage, cursorOf, toPage } from '../db/pages.ts'
 import type { Db } from '../db/tables.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { ConfigSources, Run, RunConfig, RunFilter, RunMode } from './run.ts'
@@ -66,55 +67,19 @@ export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; req
   return row ? { run: toRun(row), requestDigest: row.request_digest } : null
 }
 
-/** Counting stops here; beyond it the total is what the planner believes. */
-const EXACT_TOTAL = 10_000
-
 /** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */
 export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Promise<Page<Run>> {
-  const condition = filterCondition(filter)
-  let query = db.selectFrom('runs').selectAll().where(condition)
-  if (page.after !== null) {
-    query = query.where(
-      sql<SqlBool>`(created_at, id) < (SELECT created_at, id FROM agent_manager.runs WHERE id = ${page.after})`,
-    )
-  }
-  const rows = await query
+  const matching = db.selectFrom('runs').where(filterCondition(filter))
+  const rows = await matching
+    .selectAll()
+    .select(cursorOf('runs').as('cursor'))
+    .where(afterPage('runs', page.after))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .offset(page.offset)
     .limit(page.size + 1)
     .execute()
-  const shown = rows.slice(0, page.size)
-  const { total, exact } = await countRuns(db, condition)
-  return {
-    items: shown.map(toRun),
-    total,
-    totalExact: exact,
-    next: rows.length > page.size ? (shown.at(-1)?.id ?? null) : null,
-  }
-}
-
-async function countRuns(
-  db: Db,
-  condition: ReturnType<typeof filterCondition>,
-): Promise<{ total: number; exact: boolean }> {
-  const counted = await db
-    .selectFrom((qb) =>
-      qb
-        .selectFrom('runs')
-        .select('id')
-        .where(condition)
-        .limit(EXACT_TOTAL + 1)
-        .as('some'),
-    )
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .executeTakeFirstOrThrow()
-  if (counted.n <= EXACT_TOTAL) return { total: counted.n, exact: true }
-  const { rows } = await sql<{ n: number }>`
-    SELECT greatest(reltuples, ${EXACT_TOTAL})::bigint AS n FROM pg_class WHERE oid = 'agent_manager.runs'::regclass`.execute(
-    db,
-  )
-  return { total: rows[0]?.n ?? EXACT_TOTAL, exact: false }
+  return toPage(db, { table: 'runs', size: page.size, matching: matching.select('id') }, rows, toRun)
 }
 
 function filterCondition(filter: RunFilter) {
