@@ -6,6 +6,8 @@
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
 import type { HealthReport } from '../internal/health.ts'
+import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
+import type { Begun } from '../internal/idempotency/idempotency-service.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
@@ -62,8 +64,8 @@ export interface TaskCancelUseCase {
 }
 
 export interface RunUseCases {
-  /** `replayed`: the idempotency key was used before with the same request. */
-  create(request: NewRun): Promise<{ run: Run; replayed: boolean }>
+  /** `id`: creating the same id again answers the run of the first time, as it is now (`replayed`). */
+  create(request: NewRun, id?: string): Promise<{ run: Run; replayed: boolean }>
   get(id: string): Promise<Run>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** Durable intent; the run is cancelled a moment later. Throws STATE_TERMINAL on a finished run. */
@@ -75,11 +77,12 @@ export interface ConversationUseCases {
   interrupt(id: string, actor: string): Promise<Run>
   /**
    * Tells the agent more: in a turn of its own after this one, or at once (`steer`). A finished or reviewable run
-   * goes on. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
+   * goes on. `inputId`: saying the same one again says nothing new. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
    */
   continue(
     id: string,
     request: { message: string; delivery: 'queue' | 'steer' },
+    inputId?: string,
   ): Promise<{ run: Run; input: RunInput }>
   /** All inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
   inputs(id: string): Promise<readonly RunInput[]>
@@ -141,6 +144,14 @@ export interface ReviewUseCases {
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
 }
 
+export interface IdempotencyUseCase {
+  /**
+   * Whether the request is the first of its key, or what the first one was answered; waits while that one is being
+   * carried out. Throws IDEMPOTENCY_MISMATCH, STATE_IDEMPOTENCY_IN_FLIGHT.
+   */
+  begin(request: KeyedRequest): Promise<Begun>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -154,6 +165,7 @@ export interface ApiDeps {
   readonly version: string
   readonly limits: { readonly bodyBytes: number }
   readonly profiles: ProfileUseCases
+  readonly idempotency: IdempotencyUseCase
   readonly tasks: TaskUseCases
   readonly taskCancel: TaskCancelUseCase
   readonly runs: RunUseCases

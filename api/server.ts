@@ -14,6 +14,7 @@ import {
 import { addAgentCaller } from './plugins/agent-caller.ts'
 import { refuseConnection } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
+import { addIdempotency } from './plugins/idempotency.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
 import { addPrincipal } from './plugins/principal.ts'
@@ -43,6 +44,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addPrincipal(app)
   addSameOrigin(app)
   addAgentCaller(app, deps)
+  addIdempotency(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
   await addWebSocket(app, deps)

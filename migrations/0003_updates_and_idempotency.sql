@@ -23,6 +23,10 @@ CREATE INDEX tasks_newest ON agent_manager.tasks (created_at DESC, id DESC) WHER
 -- Which runs of a task may still go on; and the few tasks that have such runs.
 CREATE INDEX runs_unfinished ON agent_manager.runs (task_id, status)
   WHERE status IN ('pending', 'starting', 'running', 'needs_review');
+-- Tasks by a status that few of them have.
+CREATE INDEX runs_not_approved ON agent_manager.runs (status, task_id)
+  WHERE status IN ('failed', 'cancelled') OR approval_state = 'rejected';
+CREATE INDEX tasks_cancelled ON agent_manager.tasks (id) WHERE cancelled_at IS NOT NULL;
 
 -- One request that carried an Idempotency-Key. Who has the reservation may carry the request out; a reservation
 -- that is given up, or whose lease is over, is taken over by the next request of the same body.

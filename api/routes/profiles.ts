@@ -46,7 +46,10 @@ function addCreate(app: RouteApp, { profiles }: ApiDeps): void {
       response: { 201: profileAnswer, ...problems(...WRITING, 'CONFLICT_DUPLICATE') },
     },
     handler: async (request, reply) => {
-      const profile = await profiles.create(profileFrom(request.body.profile, 'profile'))
+      const profile = await profiles.create(
+        profileFrom(request.body.profile, 'profile'),
+        request.reservation?.subjectId,
+      )
       return reply
         .code(201)
         .header('etag', etagOf(profile))

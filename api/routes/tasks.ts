@@ -44,7 +44,7 @@ function addCreate(app: RouteApp, { tasks }: ApiDeps): void {
       },
     },
     handler: async (request, reply) => {
-      const task = await tasks.create(taskFrom(request.body.task))
+      const task = await tasks.create(taskFrom(request.body.task), request.reservation?.subjectId)
       return reply
         .code(201)
         .header('etag', etagOf(task))

@@ -49,6 +49,7 @@ export class Conversation {
   }
 
   /**
+   * @param inputId the input's id, where the caller's key stands for one; saying the same id again says nothing new
    * @throws NOT_FOUND_RUN; RUNNER_CAPABILITY where the runner cannot go on, or cannot be told while it works;
    * STATE_TRANSITION_INVALID while an approval is being carried out, or when too much waits to be heard;
    * NOT_FOUND_TASK where a finished run's task was deleted
@@ -56,13 +57,14 @@ export class Conversation {
   async continue(
     id: string,
     request: { readonly message: string; readonly delivery: 'queue' | 'steer' },
+    inputId: string = uuid(),
   ): Promise<{ run: Run; input: RunInput }> {
     const run = await this.#get(id)
     this.#checkAbility(run, request.delivery)
-    const inputId = uuid()
     const content = storableText(request.message, this.#deps.redactor)
     const events = await this.#deps.db.transaction().execute(async (tx) => {
       const row = await lockRun(tx, id)
+      if (await findInput(tx, id, inputId)) return []
       if ((await countQueued(tx, id)) >= MAX_QUEUED_INPUTS) {
         const message = `${MAX_QUEUED_INPUTS} inputs of run ${id} wait already. Try again when it has heard some.`
         throw new AppError('STATE_TRANSITION_INVALID', message)

@@ -20,8 +20,9 @@ export interface RunInsert {
   readonly prompt: string
 }
 
-/** The run and its first input. False: the idempotency key is taken. Call in a transaction. */
+/** The run and its first input. False: the run is there already. Call in a transaction. */
 export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
+  if (run.idempotencyKey !== null) await releaseKey(tx, run.idempotencyKey, run.id)
   const inserted = await tx
     .insertInto('runs')
     .values({
@@ -38,7 +39,7 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
       idempotency_key: run.idempotencyKey,
       request_digest: run.requestDigest,
     })
-    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+    .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()
   if (!inserted) return false
@@ -57,14 +58,21 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
   return true
 }
 
+/**
+ * Whose key it is now was decided before (internal/idempotency): an older run, of a day ago or of another caller,
+ * shows it no more.
+ */
+const releaseKey = (tx: Db, key: string, id: string): Promise<unknown> =>
+  tx
+    .updateTable('runs')
+    .set({ idempotency_key: null })
+    .where('idempotency_key', '=', key)
+    .where('id', '!=', id)
+    .execute()
+
 export async function findRun(db: Db, id: string): Promise<Run | null> {
   const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   return row ? toRun(row) : null
-}
-
-export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; requestDigest: string } | null> {
-  const row = await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()
-  return row ? { run: toRun(row), requestDigest: row.request_digest } : null
 }
 
 /** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */

@@ -32,18 +32,27 @@ const STATUS = sql<TaskStatus>`CASE
   WHEN newest.approval_state = 'rejected' THEN 'rejected'
   ELSE 'approved' END`
 
-/** The few tasks with unfinished runs are found from those (index runs_unfinished) instead of among all. */
-const FROM_RUNS: Partial<Record<TaskStatus, readonly RunStatus[]>> = {
-  running: ['starting', 'running'],
-  needs_review: ['needs_review'],
+const ofRuns = (condition: string) => `SELECT task_id FROM agent_manager.runs WHERE ${condition}`
+
+/**
+ * Tasks that may have the status, found from the few runs that give it (indexes runs_unfinished, runs_not_approved)
+ * instead of among all tasks. Most are approved: those are found at once in any case.
+ */
+const MAY_HAVE: Record<Exclude<TaskStatus, 'approved'>, string> = {
+  queued: `${ofRuns(`status = 'pending'`)} UNION ALL SELECT id FROM agent_manager.tasks AS t
+    WHERE NOT EXISTS (SELECT FROM agent_manager.runs WHERE task_id = t.id)`,
+  running: ofRuns(`status IN ('starting', 'running')`),
+  needs_review: ofRuns(`status = 'needs_review'`),
+  rejected: ofRuns(`status = 'complete' AND approval_state = 'rejected'`),
+  failed: ofRuns(`status = 'failed'`),
+  cancelled: `${ofRuns(`status = 'cancelled'`)} UNION ALL SELECT id FROM agent_manager.tasks
+    WHERE cancelled_at IS NOT NULL AND deleted_at IS NULL`,
 }
 
 /** Over the rows of `withNewestRun`. */
 export function hasStatus(status: TaskStatus) {
-  const runs = FROM_RUNS[status]
   const is = sql<SqlBool>`${STATUS} = ${status}`
-  if (!runs) return is
-  return sql<SqlBool>`${is} AND tasks.id IN (SELECT task_id FROM agent_manager.runs WHERE status IN (${sql.join(runs.map((run) => sql.lit(run)))}))`
+  return status === 'approved' ? is : sql<SqlBool>`${is} AND tasks.id IN (${sql.raw(MAY_HAVE[status])})`
 }
 
 export function toTask(

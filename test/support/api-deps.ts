@@ -14,6 +14,7 @@ import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask, Task, TaskFilter, TaskUpdate } from '../../internal/task/task.ts'
+import { memoryKeys } from './api-idempotency.ts'
 import {
   aFullRun,
   anEvent,
@@ -104,6 +105,7 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     version: '0.1.0',
     limits: { bodyBytes: 10 * 1024 * 1024 },
     profiles: profileUseCases(asked),
+    idempotency: memoryKeys(),
     tasks: taskUseCases(asked),
     taskCancel: taskCancelUseCase(asked),
     runs: runUseCases(asked),
@@ -129,9 +131,9 @@ const healthy = {
 } as const
 
 const profileUseCases = (asked: Asked): ApiDeps['profiles'] => ({
-  create: async (profile) => {
+  create: async (profile, id) => {
     asked.profile = profile
-    return aProfile(profile)
+    return { ...aProfile(profile), ...(id && { id }) }
   },
   ensure: async (request) => {
     asked.ensure = request
@@ -170,9 +172,9 @@ function knownProfile(id: string): Profile {
 }
 
 const taskUseCases = (asked: Asked): ApiDeps['tasks'] => ({
-  create: async (task) => {
+  create: async (task, id) => {
     asked.task = task
-    return aTask(task)
+    return { ...aTask(task), ...(id && { id }) }
   },
   get: async (id) => knownTask(id),
   list: async (filter, page) => {
@@ -208,10 +210,10 @@ function knownTask(id: string): Task {
 }
 
 const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
-  create: async (request) => {
+  create: async (request, id) => {
     asked.run = request
     return {
-      run: aRun({ idempotencyKey: request.idempotencyKey }),
+      run: aRun({ idempotencyKey: request.idempotencyKey, ...(id && { id }) }),
       replayed: request.idempotencyKey === 'again',
     }
   },
@@ -236,10 +238,11 @@ const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ status: 'running' })
   },
-  continue: async (id, { message, delivery }) => {
+  continue: async (id, { message, delivery }, inputId) => {
     asked.continue = { id, message, delivery }
     if (id !== RUN_ID) throw missingRun(id)
-    return { run: aRun({ turn: 2 }), input: anInput({ content: message, delivery }) }
+    const input = anInput({ content: message, delivery, ...(inputId && { id: inputId }) })
+    return { run: aRun({ turn: 2 }), input }
   },
   inputs: async (id) => {
     if (id !== RUN_ID) throw missingRun(id)
