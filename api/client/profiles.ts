@@ -2,12 +2,15 @@
 import { type ListOptions, listing, type UpdateOptions, updating } from './list.ts'
 import { allOf, type ListAnswer, type Page, pageOf } from './page.ts'
 import { path } from './path.ts'
-import type { CallOptions, Request, Transport, WriteOptions } from './transport.ts'
-import type { EnsuredProfile, EnsureProfileRequest, Profile, ProfileRequest } from './types.ts'
-
-export interface ProfileFilter {
-  readonly runner_type?: string | undefined
-}
+import type { CallOptions, Request, Tagged, Transport, WriteOptions } from './transport.ts'
+import type {
+  EnsuredProfile,
+  EnsureProfileRequest,
+  Profile,
+  ProfileFilter,
+  ProfileRequest,
+  ProfileVersion,
+} from './types.ts'
 
 export class Profiles {
   readonly #transport: Transport
@@ -29,6 +32,13 @@ export class Profiles {
   /** The newest version. */
   get(id: string, options: CallOptions = {}): Promise<Profile> {
     return this.#profile({ method: 'GET', path: path`/api/v1/profiles/${id}`, ...options })
+  }
+
+  /** With the `etag` that `update` takes as `ifMatch`. */
+  async getTagged(id: string, options: CallOptions = {}): Promise<Tagged<Profile>> {
+    const request = { method: 'GET', path: path`/api/v1/profiles/${id}`, ...options } as const
+    const { value, etag } = await this.#transport.tagged<{ profile: Profile }>(request)
+    return { value: value.profile, etag }
   }
 
   create(profile: ProfileRequest, options: WriteOptions = {}): Promise<Profile> {
@@ -62,15 +72,16 @@ export class Profiles {
     return this.#profile({ method: 'POST', path: path`/api/v1/profiles/${id}/unarchive`, ...options })
   }
 
-  async versions(id: string, options: ListOptions<object> = {}): Promise<Page<Profile>> {
+  async versions(id: string, options: ListOptions<object> = {}): Promise<Page<ProfileVersion>> {
     const request = listing(path`/api/v1/profiles/${id}/versions`, options)
-    const answer = await this.#transport.json<ListAnswer & { versions: Profile[] }>(request)
+    const answer = await this.#transport.json<ListAnswer & { versions: ProfileVersion[] }>(request)
     return pageOf(answer, answer.versions)
   }
 
-  version(id: string, version: number, options: CallOptions = {}): Promise<Profile> {
+  async version(id: string, version: number, options: CallOptions = {}): Promise<ProfileVersion> {
     const one = path`/api/v1/profiles/${id}/versions/${String(version)}`
-    return this.#profile({ method: 'GET', path: one, ...options })
+    const request = { method: 'GET', path: one, ...options } as const
+    return (await this.#transport.json<{ version: ProfileVersion }>(request)).version
   }
 
   async #profile(request: Request): Promise<Profile> {

@@ -2,13 +2,8 @@
 import { type ListOptions, listing, type UpdateOptions, updating } from './list.ts'
 import { allOf, type ListAnswer, type Page, pageOf } from './page.ts'
 import { path } from './path.ts'
-import type { CallOptions, Request, Transport, WriteOptions } from './transport.ts'
-import type { Task, TaskRequest } from './types.ts'
-
-export interface TaskFilter {
-  readonly status?: string | undefined
-  readonly scope_prefix?: string | undefined
-}
+import type { CallOptions, Request, Tagged, Transport, WriteOptions } from './transport.ts'
+import type { Task, TaskFilter, TaskRequest } from './types.ts'
 
 export class Tasks {
   readonly #transport: Transport
@@ -31,6 +26,13 @@ export class Tasks {
     return this.#task({ method: 'GET', path: path`/api/v1/tasks/${id}`, ...options })
   }
 
+  /** With the `etag` that `update` takes as `ifMatch`. */
+  async getTagged(id: string, options: CallOptions = {}): Promise<Tagged<Task>> {
+    const request = { method: 'GET', path: path`/api/v1/tasks/${id}`, ...options } as const
+    const { value, etag } = await this.#transport.tagged<{ task: Task }>(request)
+    return { value: value.task, etag }
+  }
+
   create(task: TaskRequest, options: WriteOptions = {}): Promise<Task> {
     return this.#task({ method: 'POST', path: '/api/v1/tasks', body: { task }, ...options })
   }
@@ -40,8 +42,8 @@ export class Tasks {
   }
 
   /** Also stops its runs. */
-  async cancel(id: string, options: WriteOptions = {}): Promise<void> {
-    await this.#transport.json({ method: 'POST', path: path`/api/v1/tasks/${id}/cancel`, ...options })
+  cancel(id: string, actor: { readonly actor?: string } = {}, options: WriteOptions = {}): Promise<Task> {
+    return this.#task({ method: 'POST', path: path`/api/v1/tasks/${id}/cancel`, body: actor, ...options })
   }
 
   /** The events of its runs stay for auditors. */

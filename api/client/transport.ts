@@ -39,6 +39,11 @@ export interface TransportOptions {
   readonly retry: RetryLimits
 }
 
+export interface Tagged<T> {
+  readonly value: T
+  readonly etag: string | undefined
+}
+
 export class Transport {
   readonly baseUrl: string
   readonly #options: TransportOptions
@@ -52,6 +57,14 @@ export class Transport {
   async json<T>(request: Request): Promise<T> {
     const text = await this.#tried(request, (response) => readText(response, MAX_ANSWER_BYTES))
     return JSON.parse(text === '' ? 'null' : text) // some answers say nothing
+  }
+
+  /** The JSON of the answer with its ETag: what an update names to overwrite nothing unseen. */
+  tagged<T>(request: Request): Promise<Tagged<T>> {
+    return this.#tried(request, async (response) => {
+      const value: T = JSON.parse(await readText(response, MAX_ANSWER_BYTES))
+      return { value, etag: response.headers.get('etag') ?? undefined }
+    })
   }
 
   /** The answer's body as it comes; the deadline is for its beginning only. */

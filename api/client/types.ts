@@ -10,14 +10,21 @@ import type { RunnerType } from '../../internal/runner/port.ts'
 import type { TaskStatus as InnerTaskStatus } from '../../internal/task/task.ts'
 import type { protoHealthAnswer } from '../schemas/health.ts'
 import type { answerBody, interactionAnswer } from '../schemas/interaction.ts'
-import type { ensureProfileAnswer, ensureProfileBody, profileIn, profileOut } from '../schemas/profile.ts'
+import type {
+  ensureProfileAnswer,
+  ensureProfileBody,
+  listProfilesQuery,
+  profileIn,
+  profileOut,
+  versionAnswer,
+} from '../schemas/profile.ts'
 import type { approveAnswer, approveBody, diffAnswer, rejectBody } from '../schemas/review.ts'
 import type { runOut } from '../schemas/run.ts'
 import type { listEventsAnswer } from '../schemas/run-event.ts'
 import type { continueAnswer, inputAnswer } from '../schemas/run-input.ts'
 import type { createRunBody, listRunsQuery } from '../schemas/run-request.ts'
 import type { runnersAnswer } from '../schemas/runner.ts'
-import type { taskIn, taskOut } from '../schemas/task.ts'
+import type { listTasksQuery, taskIn, taskOut } from '../schemas/task.ts'
 
 /** `claude-code` -> `RUNNER_TYPE_CLAUDE_CODE`: how enums of the original's proto go out. */
 type FullName<P extends string, V extends string> = V extends `${infer A}-${infer B}`
@@ -35,6 +42,9 @@ type Durations = 'timeout' | 'idle_timeout' | 'interaction_timeout'
 /** Members that only answers have, though requests may repeat them. */
 type SetByService = 'id' | 'version' | 'status' | 'created_at' | 'updated_at' | 'archived_at'
 
+/** How lists are paged is the client's own matter. */
+type Paging = 'status' | 'runner_type' | 'page_size' | 'page_token' | 'offset' | 'limit'
+
 type ReadFrom<I, O> = {
   [K in keyof I as unknown extends I[K] ? never : K]: I[K]
 } & {
@@ -50,6 +60,14 @@ type Flat<T> = { [K in keyof T]: T[K] }
 type In<S extends z.ZodType> = Flat<ReadFrom<Omit<z.input<S>, SetByService>, z.output<S>>>
 
 export type Profile = With<Out<typeof profileOut>, { runner_type: RunnerTypeName | null }>
+/** The settings of a profile from one update to the next. */
+export type ProfileVersion = With<
+  Out<typeof versionAnswer>['version'],
+  { runner_type: RunnerTypeName | null }
+>
+export interface ProfileFilter extends Omit<In<typeof listProfilesQuery>, Paging> {
+  readonly runner_type?: RunnerType | RunnerTypeName | undefined
+}
 export type ProfileRequest = With<In<typeof profileIn>, { runner_type?: RunnerType | RunnerTypeName | null }>
 export type EnsureProfileRequest = Omit<In<typeof ensureProfileBody>, 'defaults'> & {
   readonly defaults?: ProfileRequest | null
@@ -57,6 +75,9 @@ export type EnsureProfileRequest = Omit<In<typeof ensureProfileBody>, 'defaults'
 export type EnsuredProfile = With<Out<typeof ensureProfileAnswer>, { profile: Profile }>
 
 export type Task = With<Out<typeof taskOut>, { status: TaskStatusName }>
+export interface TaskFilter extends Omit<In<typeof listTasksQuery>, Paging> {
+  readonly status?: InnerTaskStatus | TaskStatusName | undefined
+}
 export type TaskRequest = In<typeof taskIn>
 
 export type Run = With<Out<typeof runOut>, { status: RunStatusName }>
@@ -69,8 +90,7 @@ export type CreateRunRequest = Omit<
   readonly inline_config?: Partial<ProfileRequest> | null
   readonly profile_ref?: { readonly profile_key: string; readonly defaults?: ProfileRequest | null } | null
 }
-export interface RunFilter
-  extends Omit<In<typeof listRunsQuery>, 'page_size' | 'page_token' | 'offset' | 'limit'> {
+export interface RunFilter extends Omit<In<typeof listRunsQuery>, Paging> {
   readonly status?: InnerRunStatus | RunStatusName | undefined
 }
 

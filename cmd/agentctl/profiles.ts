@@ -8,7 +8,7 @@ export const isId = (text: string): boolean => UUID.test(text)
 /** By id or by key. */
 export async function findProfile(client: Client, name: string): Promise<Profile> {
   if (isId(name)) return client.profiles.get(name)
-  for await (const profile of client.profiles.listAll({ pageSize: 1000 })) {
+  for await (const profile of client.profiles.listAll({ archived: 'all', pageSize: 1000 })) {
     if (profile.profile_key === name) return profile
   }
   throw new UsageError(`There is no profile "${name}": agentctl profile list shows all.`)

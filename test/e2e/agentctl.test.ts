@@ -32,7 +32,7 @@ const json = async (...args: string[]) => {
   return JSON.parse(stdout)
 }
 
-describe('the main job', () => {
+describe('the main job', { timeout: 150_000 }, () => {
   test('from init to the commit', async () => {
     const root = project('main job')
     const begun = await json('init', '--project', root, '--task', 'Greet the world', '--no-watch')
@@ -155,9 +155,28 @@ describe('nouns', () => {
     expect(wrong.stderr).toContain('permission_mode')
   })
 
-  test('task: create, get', async () => {
+  test('profile: list, update, versions, archive and back', async () => {
+    await json('profile', 'create', 'changing', '--model', 'one')
+    const updated = await agentctl(['profile', 'update', 'changing', '--model', 'two'], env)
+    expect(updated.stdout).toBe('Profile changing is at version 2.\n')
+    const { versions } = await json('profile', 'versions', 'changing')
+    expect(versions.map((one: { model: string }) => one.model).sort()).toEqual(['one', 'two'])
+    const keys = async () =>
+      (await json('profile', 'list')).profiles.map((one: { profile_key: string }) => one.profile_key)
+    expect(await keys()).toContain('changing')
+    await json('profile', 'archive', 'changing')
+    expect(await keys()).not.toContain('changing')
+    await json('profile', 'archive', 'changing', '--undo')
+    expect(await keys()).toContain('changing')
+  })
+
+  test('task: create, get, list, cancel, delete', async () => {
     const { task } = await json('task', 'create', '--title', 'A task', '--project', project('a task'))
     expect((await agentctl(['task', 'get', task.id], env)).stdout).toContain('title    A task')
+    expect((await agentctl(['task', 'list'], env)).stdout).toContain(task.id)
+    expect((await json('task', 'cancel', task.id)).task.status).toBe('TASK_STATUS_CANCELLED')
+    expect(await json('task', 'delete', task.id)).toEqual({ deleted: task.id })
+    expect((await agentctl(['task', 'get', task.id], env)).code).toBe(1)
   })
 
   test('runner: list', async () => {

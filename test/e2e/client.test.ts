@@ -46,7 +46,7 @@ async function collect(events: AsyncIterable<RunEvent>, each?: (count: number) =
   return seen
 }
 
-describe('a watch', () => {
+describe('a watch', { timeout: 150_000 }, () => {
   test('goes on through three kill -9 of the service, without a gap or a repeat', async () => {
     const id = await newRun('killed')
     let restarts = Promise.resolve()
@@ -75,7 +75,7 @@ describe('a watch', () => {
     await restarts
 
     expect(seen).toEqual(await eventsOf(service.url, id))
-  }, 120_000)
+  })
 
   test('with deltas shows text on its way, and the events are the log', async () => {
     const id = await newRun('deltas')
@@ -139,6 +139,30 @@ describe('a watch', () => {
   })
 })
 
+describe('an update', () => {
+  test('that names what it has seen does not overwrite what somebody wrote since', async () => {
+    const { profile } = await client.profiles.ensure({ profile_key: 'shared', defaults: { model: 'one' } })
+    const { value, etag } = await client.profiles.getTagged(profile.id)
+    expect(etag).toBeDefined()
+    await client.profiles.update(profile.id, { ...value, model: 'two' })
+
+    const late = await client.profiles
+      .update(profile.id, { ...value, model: 'three' }, { ifMatch: etag })
+      .catch((error: unknown) => error)
+
+    expect(late).toMatchObject({ name: 'ApiError', status: 412 })
+    expect((await client.profiles.get(profile.id)).model).toBe('two')
+    expect((await client.profiles.version(profile.id, 1)).model).toBe('one')
+  })
+
+  test('is carried out once, however often it is sent with its key', async () => {
+    const key = { idempotencyKey: crypto.randomUUID() }
+    const task = { title: 'Once', project_root: world.base }
+    const made = await Promise.all([client.tasks.create(task, key), client.tasks.create(task, key)])
+    expect(made[0].id).toBe(made[1].id)
+  })
+})
+
 describe('lists', () => {
   test('are read to their end, page by page', async () => {
     const all = await Array.fromAsync(client.runs.listAll({ pageSize: 2 }))
@@ -162,7 +186,7 @@ test('it runs where there is nothing but the web: a bare context, types stripped
   })
 })
 
-describe('the examples', () => {
+describe('the examples', { timeout: 150_000 }, () => {
   const run = (file: string, ...args: string[]) =>
     promisify(execFile)(
       process.execPath,

@@ -1,7 +1,7 @@
 /** agentctl profile: named settings of runs. */
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { Profile, ProfileRequest } from '../../../api/client/index.ts'
+import type { Profile, ProfileRequest, ProfileVersion } from '../../../api/client/index.ts'
 import { messageOf } from '../../../internal/errors.ts'
 import { UsageError } from '../exit.ts'
 import { first } from '../first.ts'
@@ -58,7 +58,7 @@ function addReading(profile: Command, open: OpenSession): void {
       const { client, terminal } = open()
       const { id } = await findProfile(client, name)
       const { items } = await client.profiles.versions(id)
-      terminal.answer({ versions: items }, () => profileTable(items, terminal.columns))
+      terminal.answer({ versions: items }, () => versionTable(items, terminal.columns))
     })
 }
 
@@ -88,8 +88,9 @@ function addWriting(profile: Command, open: OpenSession): void {
       .argument('<profile>', 'its id or key'),
   ).action(async (name: string, given: Given) => {
     const { client, terminal } = open()
-    const before = await findProfile(client, name)
-    const after = await client.profiles.update(before.id, { ...before, ...settingsOf(given) })
+    const { id } = await findProfile(client, name)
+    const { value: before, etag } = await client.profiles.getTagged(id)
+    const after = await client.profiles.update(id, { ...before, ...settingsOf(given) }, { ifMatch: etag })
     terminal.answer({ profile: after }, () => `Profile ${after.profile_key} is at version ${after.version}.`)
   })
 
@@ -113,7 +114,7 @@ function addArchive(profile: Command, open: OpenSession): void {
     .command('archive')
     .description('take it out of use; its runs stay as they are')
     .argument('<profile>', 'its id or key')
-    .option('--undo', 'put it back to use (by id)')
+    .option('--undo', 'put it back to use')
     .action(async (name: string, { undo = false }: { undo?: boolean }) => {
       const { client, terminal } = open()
       const { id } = await findProfile(client, name)
@@ -161,4 +162,15 @@ function profileTable(profiles: readonly Profile[], columns: number): string {
     one.id,
   ])
   return table(['KEY', 'VERSION', 'AGENT', 'MODEL', 'CHANGED', 'ID'], rows, columns)
+}
+
+function versionTable(versions: readonly ProfileVersion[], columns: number): string {
+  const rows = versions.map((one) => [
+    String(one.version),
+    runnerWord(one.runner_type),
+    one.model ?? '',
+    one.permission_mode ?? '',
+    ago(one.created_at),
+  ])
+  return table(['VERSION', 'AGENT', 'MODEL', 'MODE', 'MADE'], rows, columns)
 }

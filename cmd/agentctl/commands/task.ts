@@ -1,7 +1,7 @@
 /** agentctl task: what someone wants done. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { Task } from '../../../api/client/index.ts'
+import type { Task, TaskFilter } from '../../../api/client/index.ts'
 import { first } from '../first.ts'
 import type { OpenSession } from '../session.ts'
 import { oneLine, safe } from '../show/safe.ts'
@@ -22,7 +22,7 @@ function addReading(task: Command, open: OpenSession): void {
     .description('newest first')
     .option('--status <status>', 'only tasks in this status: queued, running, needs_review, approved, …')
     .addOption(limitOption())
-    .action(async ({ status, limit }: { status?: string; limit: number }) => {
+    .action(async ({ status, limit }: { status?: TaskFilter['status']; limit: number }) => {
       const { client, terminal } = open()
       const tasks = await first(limit, client.tasks.listAll({ status, pageSize: limit }))
       terminal.answer({ tasks }, () => taskTable(tasks, terminal.paint, terminal.columns))
@@ -71,9 +71,9 @@ function addWriting(task: Command, open: OpenSession): void {
     .description('give it up, and stop its runs')
     .argument('<task>', 'its id')
     .action(async (id: string) => {
-      const { client, terminal } = open()
-      await client.tasks.cancel(id)
-      terminal.answer({ cancelled: id }, () => `Task ${id} is cancelled.`)
+      const { client, terminal, user } = open()
+      const cancelled = await client.tasks.cancel(id, { actor: user })
+      terminal.answer({ task: cancelled }, () => `Task ${id} is cancelled.`)
     })
 
   task
