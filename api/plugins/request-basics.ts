@@ -5,6 +5,13 @@ import type { FastifyInstance } from 'fastify'
 import { AppError } from '../../internal/errors.ts'
 import { MAX_URL_BYTES } from '../limits.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Asks how the service is: always answered, never limited, hardly logged. */
+    readonly isProbe?: true
+  }
+}
+
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 
 /** The caller's X-Request-ID where it is fit to be repeated, else a new one. */
@@ -20,7 +27,9 @@ export function addRequestBasics(app: FastifyInstance): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('cache-control', 'no-store')
-    if (stopping) throw new AppError('DRAINING', 'The service is stopping; send the request again.')
+    // Who asks how we are gets an answer to the last.
+    if (stopping && !request.routeOptions.config.isProbe)
+      throw new AppError('DRAINING', 'The service is stopping; send the request again.')
     if (request.url.length > MAX_URL_BYTES) {
       throw new AppError('HEADERS_TOO_LARGE', `The URL is longer than ${MAX_URL_BYTES} bytes; shorten it.`)
     }

@@ -4,6 +4,7 @@ import { createProjectRepo } from '../../adapters/project-git/index.ts'
 import { buildServer } from '../../api/server.ts'
 import { ReviewService } from '../../internal/approval/approval-service.ts'
 import { asAppError } from '../../internal/db/pg-error.ts'
+import { probeDatabase } from '../../internal/db/probe.ts'
 import { agentPath } from '../../internal/engine/agent-environment.ts'
 import { Engine } from '../../internal/engine/engine.ts'
 import { SandboxSweep } from '../../internal/engine/sandbox-sweep.ts'
@@ -12,7 +13,7 @@ import { EventFeed } from '../../internal/event/event-feed.ts'
 import { readEvents } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
-import { reportHealth } from '../../internal/health.ts'
+import { createHealth } from '../../internal/health.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
 import type { Parts } from './parts.ts'
@@ -89,16 +90,13 @@ export async function buildServices(parts: Parts): Promise<Services> {
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
     runners: registry,
     asAppError,
-    health: {
-      report: () =>
-        reportHealth({
-          db,
-          sandbox,
-          registry,
-          guardedByTriggersOnly: parts.database.guardedByTriggersOnly,
-          isClaiming: () => engine.isClaiming,
-        }),
-    },
+    health: createHealth({
+      askDatabase: (deadlineMs) => probeDatabase(parts.database.connection, deadlineMs),
+      sandbox,
+      lookAtRunners: () => registry.views(),
+      guardedByTriggersOnly: parts.database.guardedByTriggersOnly,
+      claimState: () => engine.claimState,
+    }),
   })
   return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }) }
 }

@@ -6,6 +6,7 @@
 import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
 import { toStorable } from '../event/storable.ts'
+import type { ClaimState } from '../health.ts'
 import { runsToGoOn, runsToSteer } from '../run/input-store.ts'
 import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
@@ -126,9 +127,9 @@ export class Engine {
     return this.#driven.size
   }
 
-  /** Whether claiming went through lately. */
-  get isClaiming(): boolean {
-    return performance.now() - this.#claimedAt < 10 * POLL_MS
+  get claimState(): ClaimState {
+    if (this.#stopping) return 'stopping'
+    return performance.now() - this.#claimedAt < 10 * POLL_MS ? 'claiming' : 'stalled'
   }
 
   #tick(): void {
