@@ -12,12 +12,15 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './limits.ts'
 import { addAgentCaller } from './plugins/agent-caller.ts'
-import { refuseConnection } from './plugins/connection-errors.ts'
+import { connectionRefuser } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
+import { addOverload } from './plugins/overload.ts'
 import { addPrincipal } from './plugins/principal.ts'
+import { addRateLimit } from './plugins/rate-limit.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
+import { addRequestLog } from './plugins/request-log.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
@@ -38,9 +41,12 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler)
   addBodyParsers(app)
   addErrorHandler(app, deps)
+  addRequestLog(app, deps)
   addRequestBasics(app)
   addPrincipal(app)
   addSameOrigin(app)
+  addRateLimit(app, deps)
+  addOverload(app, deps)
   addAgentCaller(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
@@ -50,11 +56,14 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   return app
 }
 
-function newServer({ log, limits }: ApiDeps): FastifyInstance {
+function newServer(deps: ApiDeps): FastifyInstance {
+  const { log, limits } = deps
   const logger: FastifyBaseLogger = log
   return Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    // The request's id comes with every line anyway (request-log.ts).
+    childLoggerFactory: (logger) => logger,
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -63,8 +72,8 @@ function newServer({ log, limits }: ApiDeps): FastifyInstance {
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIdOf,
-    clientErrorHandler: refuseConnection,
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: connectionRefuser(deps.metrics),
+    frameworkErrors: (error, request, reply) => void sendProblem(deps, error, request, reply),
     routerOptions: { maxParamLength: MAX_URL_BYTES },
   })
 }

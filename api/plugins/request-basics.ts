@@ -1,4 +1,4 @@
-/** What every request gets: an id, no caching, a bound on its URL, and a clear no while the service stops. */
+/** What every request gets: an id, no caching, headers that keep browsers narrow, a bound on its URL, and a clear no while the service stops. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
@@ -20,13 +20,21 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID()
 }
 
+/** What a browser may make of an answer: nothing but what it says, nowhere but here. */
+const GUARDS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+} as const
+
 export function addRequestBasics(app: FastifyInstance): void {
   let stopping = false
   app.addHook('preClose', async () => {
     stopping = true
   })
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id).header('cache-control', 'no-store')
+    reply.headers({ ...GUARDS, 'x-request-id': request.id, 'cache-control': 'no-store' })
     // Who asks how we are gets an answer to the last.
     if (stopping && !request.routeOptions.config.isProbe)
       throw new AppError('DRAINING', 'The service is stopping; send the request again.')

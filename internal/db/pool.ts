@@ -5,7 +5,7 @@
 import { Socket } from 'node:net'
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import type { Logger } from '../log.ts'
+import { type Logger, withLogFields } from '../log.ts'
 import { redactConnection } from './redact-connection.ts'
 import type { Tables } from './tables.ts'
 
@@ -35,6 +35,8 @@ export interface DatabaseOptions {
 
 export interface Database {
   readonly db: Kysely<Tables>
+  /** Connections in use and free, at most, and how many statements wait for one. */
+  load(): { readonly inUse: number; readonly idle: number; readonly max: number; readonly waiting: number }
   /** Ends the pool; waits for what is running. Idempotent. */
   close(): Promise<void>
 }
@@ -66,8 +68,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     types: { getTypeParser },
   })
+  // A connection is made for whoever needs it first, and breaks on nobody's behalf.
   const lost = (error: Error) =>
-    options.log.warn({ error: redactConnection(error.message) }, 'database connection lost')
+    withLogFields({}, () =>
+      options.log.warn({ error: redactConnection(error.message) }, 'database connection lost'),
+    )
   pool.on('error', lost)
   // The pool listens to idle clients only. One that is in use and breaks emits 'error' with nobody there, which
   // ends the process (seen: EPIPE after pg_terminate_backend); its queries get the error anyway.
@@ -79,7 +84,16 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) }).withSchema(SCHEMA)
   let closing: Promise<void> | null = null
-  return { db, close: () => (closing ??= db.destroy()) }
+  return {
+    db,
+    load: () => ({
+      inUse: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      max: options.max,
+      waiting: pool.waitingCount,
+    }),
+    close: () => (closing ??= db.destroy()),
+  }
 }
 
 /** Ends a connection on which nothing came or went for so long: statements are cancelled sooner, and idle ones are cheap. */

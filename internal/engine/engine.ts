@@ -5,11 +5,15 @@
  */
 import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
+import { payloadOf } from '../event/event.ts'
 import { toStorable } from '../event/storable.ts'
 import type { ClaimState } from '../health.ts'
+import { withLogFields } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { runsToGoOn, runsToSteer } from '../run/input-store.ts'
 import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
+import { RunConfigSchema } from '../stored-json.ts'
 import { RunAbort } from './abort.ts'
 import { cleanUp, sweepRunFolders } from './cleanup.ts'
 import type { DriverDeps } from './driver-deps.ts'
@@ -17,13 +21,15 @@ import { expireParked } from './expire-parked.ts'
 import { keepUnread } from './keep-unread.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { endOrphans } from './orphans.ts'
-import { reapExpired } from './reaper.ts'
+import { type ReaperDeps, reapExpired } from './reaper.ts'
 import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
 import { RunDriver } from './run-driver.ts'
 import { RunWriter } from './run-writer.ts'
+import { TurnTrace } from './turn-trace.ts'
 
 export interface EngineDeps extends Omit<DriverDeps, 'goOn'> {
   readonly replica: ReplicaIdentity
+  readonly metrics: Metrics
   readonly leaseTtlMs: number
   readonly maxConcurrentRuns: number
   /** Finishes approvals whose owner died. */
@@ -41,6 +47,7 @@ const DRAIN_MS = 20_000
 interface Driven {
   readonly abort: RunAbort
   readonly driver: RunDriver
+  readonly writer: RunWriter
   readonly done: Promise<void>
 }
 
@@ -92,7 +99,8 @@ export class Engine {
   /** There may be something to claim. */
   wake(): void {
     this.#again = true
-    this.#claiming ??= this.#claimAll().finally(() => {
+    // Whoever woke us asked for something; what is claimed now is not done on its behalf.
+    this.#claiming ??= withLogFields({}, () => this.#claimAll()).finally(() => {
       this.#claiming = null
     })
   }
@@ -118,13 +126,29 @@ export class Engine {
     void driven.driver.steer()
   }
 
-  /** What the reaper needs to know of this replica. */
-  get #own() {
-    return { provenDead: this.#provenDead, isDriven: (runId: string) => this.#driven.has(runId) }
+  get #reaperDeps(): ReaperDeps {
+    return {
+      ...this.#deps,
+      provenDead: this.#provenDead,
+      isDriven: (runId) => this.#driven.has(runId),
+      publish: (events) => {
+        this.#deps.publish(events)
+        for (const event of events) {
+          if (event.name !== 'status') continue
+          this.#deps.metrics.count('takeovers_total', { status: payloadOf(event, 'status').new_status })
+        }
+      },
+    }
   }
 
-  get activeRuns(): number {
-    return this.#driven.size
+  /** What this replica drives just now. */
+  get load(): { readonly runs: number; readonly queuedEvents: number; readonly queuedBytes: number } {
+    const queued = [...this.#driven.values()].map(({ writer }) => writer.queued)
+    return {
+      runs: this.#driven.size,
+      queuedEvents: queued.reduce((sum, { events }) => sum + events, 0),
+      queuedBytes: queued.reduce((sum, { bytes }) => sum + bytes, 0),
+    }
   }
 
   get claimState(): ClaimState {
@@ -164,29 +188,40 @@ export class Engine {
       .execute((tx) => claimRun(tx, { replicaId: replica.id, ttlMs: leaseTtlMs, event }))
     if (!claim) return false
     this.#deps.publish(claim.events)
-    const { row } = claim
+    const { row, waitedMs } = claim
+    const runner = RunConfigSchema.parse(JSON.parse(row.config)).runnerType
+    const trace = new TurnTrace(this.#deps, { row, runner, waitedMs })
     const abort = new RunAbort()
     this.#leases.hold(row.id, { attempt: row.attempt, abort }, claimedAt)
     const writer = new RunWriter({
       ...this.#deps,
+      publish: (events) => {
+        this.#deps.publish(events)
+        trace.saw(events)
+      },
       runId: row.id,
       attempt: row.attempt,
       isTrusted: () => this.#leases.isTrusted(),
       lost: () => abort.abort('lost'),
     })
-    const deps = { ...this.#deps, goOn: (runId: string) => void this.#goOn(runId) }
+    const deps = {
+      ...this.#deps,
+      launcher: trace.watching(this.#deps.launcher),
+      goOn: (runId: string) => void this.#goOn(runId),
+    }
     const driver = new RunDriver(deps, row, writer, abort)
-    const done = driver
-      .drive()
+    const fields = { run_id: row.id, attempt: row.attempt }
+    const done = withLogFields(fields, () => driver.drive())
       .catch((error: unknown) =>
         this.#report(error, 'run abandoned; its lease will run out', { run_id: row.id }),
       )
       .finally(() => {
         this.#leases.release(row.id)
         this.#driven.delete(row.id)
+        withLogFields(fields, () => trace.end(abort.reason === 'lost'))
         this.wake()
       })
-    this.#driven.set(row.id, { abort, driver, done })
+    this.#driven.set(row.id, { abort, driver, writer, done })
     return true
   }
 
@@ -194,7 +229,7 @@ export class Engine {
   async #tend(): Promise<void> {
     try {
       await this.#tellNews()
-      if (await reapExpired({ ...this.#deps, ...this.#own })) this.wake()
+      if (await reapExpired(this.#reaperDeps)) this.wake()
       if (await expireParked(this.#deps)) this.wake()
       for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()
