@@ -22,9 +22,11 @@ import { addRateLimit } from './plugins/rate-limit.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
 import { addRequestLog } from './plugins/request-log.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
+import { endRefusedUpgrades, mayUpgrade } from './plugins/upgrades.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
+import { addMetricsRoute } from './routes/metrics.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
@@ -42,6 +44,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addBodyParsers(app)
   addErrorHandler(app, deps)
   addRequestLog(app, deps)
+  endRefusedUpgrades(app)
   addRequestBasics(app)
   addPrincipal(app)
   addSameOrigin(app)
@@ -67,7 +70,11 @@ function newServer(deps: ApiDeps): FastifyInstance {
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      shouldUpgradeCallback: mayUpgrade,
+    },
     // Requests that come while it stops get our own document, not fastify's.
     return503OnClosing: false,
     requestIdHeader: false,
@@ -88,4 +95,5 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addReviewRoutes(app, deps)
   addRunnerRoutes(app, deps)
   addHealthRoutes(app, deps)
+  addMetricsRoute(app, deps)
 }

@@ -45,15 +45,6 @@ export const COUNTERS = {
     labels: ['status'],
   },
   approvals_total: { help: 'Decisions on diffs, by action and outcome.', labels: ['action', 'outcome'] },
-  stream_deltas_dropped_total: {
-    help: 'Text on its way that a reader was too slow for; it comes whole with its event.',
-    labels: [],
-  },
-  stream_buffer_overflows_total: {
-    help: 'Times a reader fell so far behind that it is served from the log.',
-    labels: [],
-  },
-  stream_slow_readers_closed_total: { help: 'Streams closed because nothing was read for long.', labels: [] },
 } as const satisfies Record<string, Spec>
 
 /** Distributions of seconds. */
@@ -105,7 +96,6 @@ export const READINGS = {
     help: 'Characters of those events; a run that reaches its limit makes its agent wait.',
     labels: [],
   },
-  stream_subscriptions: { help: 'Watches over single runs on this replica.', labels: [] },
   db_pool_connections: { help: 'Database connections by state.', labels: ['state'] },
   db_pool_waiting: { help: 'Statements that wait for a database connection.', labels: [] },
   db_pool_max: { help: 'Database connections at most.', labels: [] },

@@ -36,7 +36,7 @@ export function addSameOrigin(app: FastifyInstance): void {
  */
 function hostOf({ raw, headers }: FastifyRequest): string {
   const { host } = headers
-  if (host === undefined || raw.headersDistinct['host']?.length !== 1)
+  if (host === undefined || hostLines(raw.rawHeaders) !== 1)
     throw new AppError('POLICY_HOST_DENIED', 'Send exactly one Host header: localhost, 127.0.0.1 or [::1].')
   const target = raw.url ?? ''
   if (target.startsWith('/') || target === '*') return host
@@ -44,6 +44,10 @@ function hostOf({ raw, headers }: FastifyRequest): string {
     throw new AppError('POLICY_HOST_DENIED', 'The request target names another host than the Host header.')
   return host
 }
+
+/** Names and values take turns. */
+const hostLines = (rawHeaders: readonly string[]): number =>
+  rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length
 
 /** Exactly these forms: a URL parser would also read a host out of "localhost/x", "x@localhost" or "0x7f.1". */
 const LOOPBACK =

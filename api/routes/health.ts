@@ -11,7 +11,7 @@ import {
   protoHealthView,
 } from '../schemas/health.ts'
 
-const PROBE = { isProbe: true } as const
+const PROBE = { isProbe: true, isPage: true } as const
 
 export function addHealthRoutes(app: RouteApp, deps: ApiDeps): void {
   addProbes(app, deps)
@@ -96,6 +96,7 @@ function addDocument(app: RouteApp): void {
   app.route({
     method: 'GET',
     url: '/api/v1/openapi.json',
+    config: { isPage: true },
     schema: {
       operationId: 'getOpenApi',
       tags: ['service'],

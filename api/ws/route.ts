@@ -31,6 +31,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
   app.route({
     method: 'GET',
     url: '/api/v1/ws',
+    config: { isStream: true },
     schema: {
       tags: ['events'],
       operationId: 'watchRuns',

@@ -5,7 +5,7 @@
  */
 import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
-import { payloadOf } from '../event/event.ts'
+import { payloadOf, type StoredEvent } from '../event/event.ts'
 import { toStorable } from '../event/storable.ts'
 import type { ClaimState } from '../health.ts'
 import { withLogFields } from '../log.ts'
@@ -21,7 +21,7 @@ import { expireParked } from './expire-parked.ts'
 import { keepUnread } from './keep-unread.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
 import { endOrphans } from './orphans.ts'
-import { type ReaperDeps, reapExpired } from './reaper.ts'
+import { reapExpired } from './reaper.ts'
 import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
 import { RunDriver } from './run-driver.ts'
 import { RunWriter } from './run-writer.ts'
@@ -55,7 +55,6 @@ export class Engine {
   readonly #deps: EngineDeps
   readonly #leases: LeaseKeeper
   readonly #driven = new Map<string, Driven>()
-  readonly #provenDead = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #claiming: Promise<void> | null = null
   #again = false
@@ -72,12 +71,7 @@ export class Engine {
   }
 
   async start(): Promise<void> {
-    const dead = await expireDeadReplicas(this.#deps.db, this.#deps.replica)
-    for (const id of dead) this.#provenDead.add(id)
-    if (dead.length > 0) {
-      this.#deps.log.warn({ replicas: dead.length }, 'found replicas that died here')
-      await endOrphans(this.#deps.installationId, dead, this.#deps.log)
-    }
+    await this.#buryReplicas()
     this.#leases.start()
     this.#timer = setInterval(() => this.#tick(), POLL_MS)
     this.#tick()
@@ -124,21 +118,6 @@ export class Engine {
     }
     void driven.driver.look()
     void driven.driver.steer()
-  }
-
-  get #reaperDeps(): ReaperDeps {
-    return {
-      ...this.#deps,
-      provenDead: this.#provenDead,
-      isDriven: (runId) => this.#driven.has(runId),
-      publish: (events) => {
-        this.#deps.publish(events)
-        for (const event of events) {
-          if (event.name !== 'status') continue
-          this.#deps.metrics.count('takeovers_total', { status: payloadOf(event, 'status').new_status })
-        }
-      },
-    }
   }
 
   /** What this replica drives just now. */
@@ -229,7 +208,10 @@ export class Engine {
   async #tend(): Promise<void> {
     try {
       await this.#tellNews()
-      if (await reapExpired(this.#reaperDeps)) this.wake()
+      await this.#buryReplicas()
+      const isDriven = (runId: string) => this.#driven.has(runId)
+      const publish = (events: readonly StoredEvent[]) => this.#publishTakenOver(events)
+      if (await reapExpired({ ...this.#deps, isDriven, publish })) this.wake()
       if (await expireParked(this.#deps)) this.wake()
       for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()
@@ -244,6 +226,21 @@ export class Engine {
       await cleanUp(this.#deps)
     } catch (error) {
       this.#report(error, 'tending failed')
+    }
+  }
+
+  /** Whoever died on this machine need not be waited for. */
+  async #buryReplicas(): Promise<void> {
+    const { db, log, replica, installationId } = this.#deps
+    const dead = await expireDeadReplicas(db, replica, (ids) => endOrphans(installationId, ids, log))
+    if (dead.length > 0) log.warn({ replicas: dead.length }, 'found replicas that died here')
+  }
+
+  #publishTakenOver(events: readonly StoredEvent[]): void {
+    this.#deps.publish(events)
+    for (const event of events) {
+      if (event.name !== 'status') continue
+      this.#deps.metrics.count('takeovers_total', { status: payloadOf(event, 'status').new_status })
     }
   }
 
