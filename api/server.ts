@@ -24,6 +24,7 @@ import { addRequestLog } from './plugins/request-log.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import { endRefusedUpgrades, mayUpgrade } from './plugins/upgrades.ts'
 import type { RouteApp } from './route-app.ts'
+import { addDocsRoute } from './routes/docs.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
 import { addMetricsRoute } from './routes/metrics.ts'
@@ -96,4 +97,5 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunnerRoutes(app, deps)
   addHealthRoutes(app, deps)
   addMetricsRoute(app, deps)
+  addDocsRoute(app)
 }

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import type { StoredEvent } from '../../internal/event/event.ts'
 import { anEvent, RUN_ID, UNKNOWN_ID } from '../support/api-values.ts'
-import { Client, Feed, serve } from '../support/api-websocket.ts'
+import { Feed, serve } from '../support/api-websocket.ts'
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
