@@ -13,7 +13,7 @@ export const COUNTERS = {
     help: 'Requests answered, by route pattern, method and class of status.',
     labels: ['route', 'method', 'status'],
   },
-  errors_total: { help: 'Error answers over HTTP and WebSocket, by code.', labels: ['code'] },
+  errors_total: { help: 'Error answers over HTTP, by code.', labels: ['code'] },
   http_connections_dropped_total: {
     help: 'Connections refused because too many were open.',
     labels: [],
@@ -79,7 +79,7 @@ export const GAUGES = {
     help: 'Bytes reserved for request bodies that are being received or handled.',
     labels: [],
   },
-  websocket_connections: { help: 'Open WebSocket connections.', labels: [] },
+  streams_open: { help: 'Open WebSockets, and answers that last as long as their client wants.', labels: [] },
   agent_processes: { help: 'Agent processes alive that this replica started.', labels: [] },
 } as const satisfies Record<string, Spec>
 

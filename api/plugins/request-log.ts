@@ -27,14 +27,16 @@ export function addRequestLog(
   app.addHook('onRequest', (request, reply, done) => {
     const startedAt = performance.now()
     const sentBefore = bytesSent(request)
+    const { isStream } = request.routeOptions.config
+    if (isStream) metrics.move('streams_open', 1)
     reply.raw.once('close', () => {
       const seconds = secondsSince(startedAt)
       const status = statusOf(request, reply)
       const labels = labelsOf(request)
       metrics.count('http_requests_total', { ...labels, status: `${Math.floor(status / 100)}xx` })
       // How long somebody wanted to watch says nothing about us.
-      if (!request.routeOptions.config.isStream)
-        metrics.observe('http_request_duration_seconds', labels, seconds)
+      if (isStream) metrics.move('streams_open', -1)
+      else metrics.observe('http_request_duration_seconds', labels, seconds)
       const line = {
         request_id: request.id,
         ...labels,

@@ -6,6 +6,7 @@ import type { ApiDeps } from '../deps.ts'
 import { MAX_SOCKET_MESSAGE_BYTES, MAX_SOCKETS, SOCKET_FAREWELL_MS, SOCKET_LIMITS } from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
+import { limitMessages } from './message-rate.ts'
 import { Session } from './session.ts'
 
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
@@ -51,6 +52,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
       throw new AppError('VALIDATION_FORMAT', 'This route speaks WebSocket: connect with a WebSocket client.')
     },
     wsHandler: (socket) => {
+      limitMessages(socket)
       sessions.set(socket, new Session(socket, { ...deps, limits: SOCKET_LIMITS }))
       socket.on('close', () => sessions.delete(socket))
     },

@@ -26,6 +26,9 @@ const environment = (name: string) => ({
   AGENT_MANAGER_DATA_DIR: join(base, name),
 })
 
+const postmaster = (name: string): number =>
+  Number(readFileSync(join(base, name, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0])
+
 const ask = async (path: string, of = service): Promise<Answer & { tookMs: number }> => {
   const startedAt = performance.now()
   const answer = await call(of.url, 'GET', path)
@@ -39,15 +42,18 @@ const ready = () =>
     ({ status, body }) => status === 200 && body['status'] === 'healthy',
   )
 
-/** Stops a process for the time of a test. */
-async function whileStopped(pid: number, look: () => Promise<void>): Promise<void> {
-  process.kill(pid, 'SIGSTOP')
+/** Stops processes for the time of a test. */
+async function whileStopped(pids: readonly number[], look: () => Promise<void>): Promise<void> {
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
   try {
     await look()
   } finally {
-    process.kill(pid, 'SIGCONT')
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
   }
 }
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
 
 /** The first answer of `path` that sees it, with the milliseconds since now. */
 async function seen(path: string, isSeen: (answer: Answer) => boolean) {
@@ -59,10 +65,7 @@ async function seen(path: string, isSeen: (answer: Answer) => boolean) {
 describe('a stopped Postgres', () => {
   test('is seen within two seconds by all who ask, and seen to be back', async () => {
     await ready()
-    const pidFile = join(base, 'one', 'postgres/data/postmaster.pid')
-    const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0])
-
-    await whileStopped(pid, async () => {
+    await whileStopped([postmaster('one')], async () => {
       const first = await seen('/readyz', ({ status }) => status === 503)
       expect(first.afterMs).toBeLessThan(2000)
       expect(first.body).toMatchObject({
@@ -86,7 +89,7 @@ describe('a stopped sandbox service', () => {
     await ready()
     const pid = Number(/"sandbox_pid":(\d+)/.exec(service.log())?.[1])
 
-    await whileStopped(pid, async () => {
+    await whileStopped([pid], async () => {
       const first = await seen('/health', ({ body }) => body['status'] !== 'healthy')
       expect(first.afterMs).toBeLessThan(2000)
       expect(first).toMatchObject({ status: 200, body: { status: 'degraded', readiness: true } })
@@ -116,6 +119,32 @@ describe('a stopped sandbox service', () => {
       mute.server.close()
     }
   })
+})
+
+test('a service that was told to stop says so to the last, however long it takes', async () => {
+  const other = await startService(environment('three'))
+  const pid = postmaster('three')
+
+  let ended: ReturnType<RunningService['end']> | undefined
+  // With every connection mute its claims wait, and a drain waits for its claims.
+  await whileStopped([pid, ...childrenOf(pid)], async () => {
+    await until(
+      'word of the database',
+      () => ask('/readyz', other),
+      ({ status }) => status === 503,
+    )
+    ended = other.end('SIGTERM')
+    const answer = await until(
+      'the word of its end',
+      () => ask('/readyz', other),
+      ({ body }) => String(body['dependencies'].claim_loop.message).includes('stopping'),
+    )
+    expect(answer.status).toBe(503)
+    expect(answer.body).toMatchObject({ readiness: false })
+    expect((await ask('/livez', other)).status).toBe(200)
+  })
+
+  expect(await ended).toEqual({ code: 0, signal: null })
 })
 
 async function listen(): Promise<{ server: Server; port: number }> {

@@ -127,7 +127,8 @@ describe('a request', () => {
     )
 
     const looked = lines.filter(({ msg }) => msg === 'looked').map((line) => line['request_id'])
-    expect(looked.sort()).toEqual(['one', 'three', 'two'])
+    expect(new Set(looked)).toEqual(new Set(['one', 'two', 'three']))
+    expect(looked).toHaveLength(3)
   })
 
   test('whose client leaves before the answer is told so', async () => {
@@ -153,6 +154,21 @@ describe('a request', () => {
 
     await expect.poll(() => requests()).toMatchObject([{ status: 499 }])
     goOn()
+  })
+
+  test('that became a WebSocket is open until it ends, and one line then', async () => {
+    const { app, requests, metrics } = await started()
+    const url = await app.listen({ port: 0, host: '127.0.0.1' })
+    const open = () => metrics.sums.get('streams_open{}')
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v1/ws`)
+
+    await expect.poll(open).toBe(1)
+    expect(requests()).toEqual([])
+    socket.close()
+
+    await expect.poll(open).toBe(0)
+    expect(requests()).toMatchObject([{ route: '/api/v1/ws', status: 101 }])
+    expect(metrics.of('http_request_duration_seconds')).toEqual([])
   })
 
   test('is counted by its pattern, and paths nobody serves are one', async () => {
