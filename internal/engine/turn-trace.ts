@@ -68,7 +68,6 @@ export class TurnTrace {
     const { log, metrics } = this.#deps
     const runner = this.#runner
     const outcome = this.#outcome ?? 'lost'
-    this.#mark('collect')
     if (lost) metrics.count('leases_lost_total', {})
     metrics.count('runs_ended_total', { runner, outcome })
     metrics.observe('run_duration_seconds', { runner, outcome }, secondsSince(this.#claimedAt))
@@ -95,7 +94,10 @@ export class TurnTrace {
   #sawStatus({ new_status: status, reason }: EventPayloads['status']): void {
     if (status === 'starting') return
     if (status === 'running') this.#deps.metrics.count('runs_started_total', { runner: this.#runner })
-    else this.#outcome = status === 'pending' ? handedBack(reason) : status
+    else {
+      this.#outcome = status === 'pending' ? handedBack(reason) : status
+      this.#mark('collect')
+    }
   }
 
   #sawProgress({ phase }: EventPayloads['progress']): void {
