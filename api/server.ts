@@ -14,6 +14,7 @@ import {
 import { addAgentCaller } from './plugins/agent-caller.ts'
 import { connectionRefuser } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
+import { addIdempotency } from './plugins/idempotency.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
 import { addOverload } from './plugins/overload.ts'
@@ -28,6 +29,7 @@ import { addDocsRoute } from './routes/docs.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
 import { addMetricsRoute } from './routes/metrics.ts'
+import { addProfileVersionRoutes } from './routes/profile-versions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
@@ -52,6 +54,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addRateLimit(app, deps)
   addOverload(app, deps)
   addAgentCaller(app, deps)
+  addIdempotency(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
   await addWebSocket(app, deps)
@@ -88,6 +91,7 @@ function newServer(deps: ApiDeps): FastifyInstance {
 
 function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileRoutes(app, deps)
+  addProfileVersionRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
   addRunInputRoutes(app, deps)

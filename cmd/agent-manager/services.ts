@@ -16,6 +16,7 @@ import { readEvents } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { createHealth } from '../../internal/health.ts'
+import { Idempotency } from '../../internal/idempotency/idempotency-service.ts'
 import { measuredLauncher } from '../../internal/launcher/measured.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
@@ -31,6 +32,7 @@ export interface Services {
   readonly engine: Engine
   readonly feed: EventFeed
   readonly sweep: SandboxSweep
+  readonly idempotency: Idempotency
 }
 
 export async function buildServices(parts: Parts): Promise<Services> {
@@ -104,6 +106,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
     feed,
     publish,
   })
+  const idempotency = new Idempotency({ db, log, replicaId: replica.id })
   const server = await buildServer({
     log,
     version: parts.version,
@@ -111,6 +114,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
     expose: () => metrics.expose(),
     limits: requestLimits(levers),
     ...useCases,
+    idempotency,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
     runners: registry,
@@ -123,5 +127,5 @@ export async function buildServices(parts: Parts): Promise<Services> {
       claimState: () => engine.claimState,
     }),
   })
-  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }) }
+  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }), idempotency }
 }

@@ -10,6 +10,7 @@ import { ProfileService } from '../../internal/profile/profile-service.ts'
 import { Conversation } from '../../internal/run/conversation.ts'
 import { RunService } from '../../internal/run/run-service.ts'
 import type { RunnerRegistry } from '../../internal/runner/registry.ts'
+import { TaskCancel } from '../../internal/task/task-cancel.ts'
 import { TaskService } from '../../internal/task/task-service.ts'
 import type { Parts } from './parts.ts'
 
@@ -21,7 +22,7 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'sandbox' | 'launcher
   publish(events: readonly StoredEvent[]): void
 }
 
-type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'events' | 'interactions'> & {
+type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'taskCancel' | 'runs' | 'events' | 'interactions'> & {
   readonly conversation: Conversation
 }
 
@@ -60,6 +61,7 @@ export function createUseCases(core: Core): UseCases {
   return {
     profiles,
     tasks,
+    taskCancel: new TaskCancel({ db, tasks, stopRun: (id, actor) => runs.stop(id, actor) }),
     runs,
     events: new EventService({ db, feed }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),
