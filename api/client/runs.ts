@@ -20,6 +20,7 @@ import type {
   RunFilter,
   RunMessage,
 } from './types.ts'
+import { type WatchManyOptions, watchMany } from './watch/watch-many.ts'
 import { type WatchDeps, type WatchOptions, watchRun } from './watch/watch-run.ts'
 
 export interface EventsOptions extends CallOptions {
@@ -130,6 +131,21 @@ export class Runs extends RunActions {
   watch(id: string, options?: WatchOptions): AsyncGenerator<RunEvent | RunDelta, void>
   watch(id: string, options?: WatchOptions): AsyncGenerator<RunEvent | RunDelta, void> {
     return watchRun(this.#watching, id, options)
+  }
+
+  /** Every event of all runs from now on, until the loop is left or the signal is aborted. */
+  watchAll(options?: WatchManyOptions): AsyncGenerator<RunEvent | RunDelta, void> {
+    return watchMany(this.#watching, 'all', options)
+  }
+
+  /** The same for the runs of a task. */
+  watchTask(taskId: string, options?: WatchManyOptions): AsyncGenerator<RunEvent | RunDelta, void> {
+    return watchMany(this.#watching, { taskId }, options)
+  }
+
+  /** The same for the runs whose tag starts so. */
+  watchTag(tagPrefix: string, options?: WatchManyOptions): AsyncGenerator<RunEvent | RunDelta, void> {
+    return watchMany(this.#watching, { tagPrefix }, options)
   }
 
   /** Resolves with the run when it is final (or as `until` says). */

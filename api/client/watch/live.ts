@@ -1,23 +1,14 @@
 /**
- * A run over one WebSocket connection: what is in the log above `after`, then what comes. When the consumer is slow
- * the subscription is given up, and taken up again behind the last event that was kept: the service holds nothing
- * back for us, and nothing piles up here.
+ * Events over one WebSocket connection: what is in the log behind a cursor, then what comes. When the consumer is slow
+ * the subscription is given up, and taken up again behind the last event that was kept: the service holds nothing back
+ * for us, and nothing piles up here.
  */
 import type { ApiError } from '../errors.ts'
+import type { RunEvent } from '../types.ts'
 import type { Arrival, Ending, Source, Wish } from './arrival.ts'
 import { Connection, type Frame, type Timing, type WebSocketClass } from './connection.ts'
 import { Inbox } from './inbox.ts'
-import {
-  authenticate,
-  deltaIn,
-  errorIn,
-  errorOfClose,
-  eventIn,
-  isForGood,
-  subscribe,
-  subscribedIn,
-  unsubscribe,
-} from './messages.ts'
+import { authenticate, deltaIn, errorIn, errorOfClose, eventIn, isForGood, unsubscribe } from './messages.ts'
 
 export interface LiveDeps {
   readonly WebSocket: WebSocketClass
@@ -26,8 +17,25 @@ export interface LiveDeps {
   readonly timing: Timing
 }
 
-export async function* live(deps: LiveDeps, wish: Wish): Source {
-  const feed = new LiveFeed(deps, wish)
+/** What is followed, and where it stands. */
+export interface Subscription<Attached> {
+  /** The message that subscribes behind everything that was kept. */
+  ask(): object
+  /** The answer to it; null for other frames. */
+  attachedIn(frame: Frame): Attached | null
+  kept(event: RunEvent): void
+  /** Whether an error about one run leaves the rest as it is. */
+  canGoOnWithout(runId: string): boolean
+  /** Every frame, before anything else; `isAttached`: it comes with the subscription in force. */
+  heard?(frame: Frame, isAttached: boolean): void
+}
+
+export async function* live<Attached>(
+  deps: LiveDeps,
+  subscription: Subscription<Attached>,
+  wish: Wish,
+): Source<Attached> {
+  const feed = new LiveFeed(deps, subscription, wish)
   const aborted = () => feed.close()
   wish.signal?.addEventListener('abort', aborted, { once: true })
   try {
@@ -42,20 +50,20 @@ export async function* live(deps: LiveDeps, wish: Wish): Source {
   }
 }
 
-class LiveFeed {
-  readonly #wish: Wish
-  readonly #inbox: Inbox<Arrival>
+class LiveFeed<Attached> {
+  readonly #subscription: Subscription<Attached>
+  readonly #inbox: Inbox<Arrival<Attached>>
   readonly #connection: Connection
   /** `asked`: what comes before the answer belongs to the subscription before. */
   #state: 'asked' | 'attached' | 'paused' = 'asked'
-  #cursor: number
   #worked = false
   #error: ApiError | null = null
 
-  constructor({ WebSocket, url, token, timing }: LiveDeps, wish: Wish) {
-    this.#wish = wish
-    this.#cursor = wish.after
-    this.#inbox = new Inbox(wish.buffer, () => this.#goOn())
+  constructor({ WebSocket, url, token, timing }: LiveDeps, subscription: Subscription<Attached>, wish: Wish) {
+    this.#subscription = subscription
+    this.#inbox = new Inbox(wish.buffer, () => {
+      if (this.#state === 'paused') this.#ask()
+    })
     this.#connection = new Connection(WebSocket, url, timing, {
       opened: () => {
         if (token !== null) this.#connection.send(authenticate(token))
@@ -73,7 +81,7 @@ class LiveFeed {
     return { worked: this.#worked, error: this.#error }
   }
 
-  next(): Promise<Arrival | null> {
+  next(): Promise<Arrival<Attached> | null> {
     return this.#inbox.take()
   }
 
@@ -83,35 +91,37 @@ class LiveFeed {
 
   #ask(): void {
     this.#state = 'asked'
-    this.#connection.send(subscribe(this.#wish.runId, this.#cursor, this.#wish.deltas))
-  }
-
-  #goOn(): void {
-    if (this.#state === 'paused') this.#ask()
+    this.#connection.send(this.#subscription.ask())
   }
 
   #receive(frame: Frame): void {
+    this.#subscription.heard?.(frame, this.#state === 'attached')
     const error = errorIn(frame)
     if (error !== null) {
-      if (isForGood(error)) this.#error = error
-      this.#connection.close()
+      this.#refused(error, frame['run_id'])
       return
     }
-    const subscribed = subscribedIn(frame)
-    if (subscribed !== null) this.#attached(subscribed)
+    const attached = this.#subscription.attachedIn(frame)
+    if (attached !== null) this.#attached(attached)
     else if (this.#state === 'attached') this.#take(frame)
   }
 
-  #attached({ through, status }: { through: number; status: string }): void {
+  #refused(error: ApiError, runId: unknown): void {
+    if (typeof runId === 'string' && this.#subscription.canGoOnWithout(runId)) return
+    if (isForGood(error)) this.#error = error
+    this.#connection.close()
+  }
+
+  #attached(attached: Attached): void {
     this.#worked = true
     this.#state = 'attached'
-    if (!this.#inbox.push({ kind: 'attached', through, status })) this.#pause()
+    if (!this.#inbox.push({ kind: 'attached', attached })) this.#pause()
   }
 
   #take(frame: Frame): void {
     const event = eventIn(frame)
     if (event !== null) {
-      if (this.#inbox.push({ kind: 'event', event })) this.#cursor = event.sequence
+      if (this.#inbox.push({ kind: 'event', event })) this.#subscription.kept(event)
       else this.#pause()
       return
     }
@@ -122,6 +132,6 @@ class LiveFeed {
 
   #pause(): void {
     this.#state = 'paused'
-    this.#connection.send(unsubscribe(this.#wish.runId))
+    this.#connection.send(unsubscribe())
   }
 }

@@ -1,6 +1,7 @@
 /** The words of the WebSocket, both ways. */
 import { ApiError, isObject } from '../errors.ts'
 import type { RunDelta, RunEvent } from '../types.ts'
+import type { RunAttached, RunPlace } from './arrival.ts'
 import type { Frame } from './connection.ts'
 
 const typed = (name: string): string => `AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_${name}`
@@ -12,21 +13,48 @@ export const subscribe = (runId: string, after: number, deltas: boolean): object
   run_subscription: { run_id: runId, after_sequence: after, deltas },
 })
 
-export const unsubscribe = (runId: string): object => ({
-  type: typed('UNSUBSCRIBE'),
-  run_subscription: { run_id: runId },
-})
+/** Which runs of many: those of a task, those whose tag starts so, or all. */
+export type Selection = { readonly taskId: string } | { readonly tagPrefix: string } | 'all'
 
-export interface Subscribed {
-  readonly through: number
-  readonly status: string
+/** @param cursors the runs that are known, each with the number of the last event that came */
+export function subscribeMany(
+  selection: Selection,
+  cursors: Readonly<Record<string, number>>,
+  deltas: boolean,
+): object {
+  const which =
+    selection === 'all'
+      ? {}
+      : 'taskId' in selection
+        ? { task_id: selection.taskId }
+        : { tag_prefix: selection.tagPrefix }
+  const type = typed(selection === 'all' ? 'SUBSCRIBE_ALL' : 'SUBSCRIBE')
+  return { type, run_subscription: { ...which, cursors, deltas } }
 }
 
-export function subscribedIn(frame: Frame): Subscribed | null {
+/** Of everything on this connection. */
+export const unsubscribe = (): object => ({ type: typed('UNSUBSCRIBE_ALL') })
+
+export function subscribedIn(frame: Frame): RunAttached | null {
   const value = frame['subscribed']
   if (!isObject(value)) return null
   const { through, status } = value
   return typeof through === 'number' && typeof status === 'string' ? { through, status } : null
+}
+
+export function placesIn(frame: Frame): readonly RunPlace[] | null {
+  const value = frame['subscribed']
+  if (!isObject(value) || !Array.isArray(value['runs'])) return null
+  return value['runs'].filter(isObject).flatMap(({ run_id: runId, from }) => {
+    return typeof runId === 'string' && typeof from === 'number' ? [{ runId, from }] : []
+  })
+}
+
+/** Milliseconds since 1970 by the clock of the service, where a frame tells the time. */
+export function timeIn({ connected, pong, run_event: event }: Frame): number | null {
+  const teller = [connected, pong, event].find(isObject)
+  const time = Date.parse(String(teller?.['timestamp']))
+  return Number.isNaN(time) ? null : time
 }
 
 const isEvent = (value: unknown): value is RunEvent =>

@@ -5,25 +5,29 @@ import { path } from '../path.ts'
 import { pause } from '../pause.ts'
 import type { Transport } from '../transport.ts'
 import type { Run, RunEventPage } from '../types.ts'
-import type { Source, Wish } from './arrival.ts'
+import type { RunAttached, Source, Wish } from './arrival.ts'
 
 /** @param forMs so long; then the caller may try a WebSocket again */
-export async function* polled(transport: Transport, wish: Wish, forMs: number): Source {
+export async function* polled(
+  transport: Transport,
+  from: { readonly runId: string; readonly after: number },
+  { signal }: Wish,
+  forMs: number,
+): Source<RunAttached> {
   const end = performance.now() + forMs
-  const runPath = path`/api/v1/runs/${wish.runId}`
-  const { signal } = wish
+  const runPath = path`/api/v1/runs/${from.runId}`
   let worked = false
   try {
     // Asked before the log is read: a status that is older than what is read next can do no harm.
     const { run } = await transport.json<{ run: Run }>({ method: 'GET', path: runPath, signal })
     let status: string | null = run.status
-    let after = wish.after
+    let after = from.after
     let waitS = 0
     while (performance.now() < end) {
       const page = await pageAfter(transport, runPath, after, waitS, signal)
       worked = true
       const last = page.events.at(-1)?.sequence ?? after
-      yield { kind: 'attached', through: page.has_more ? last + 1 : last, status }
+      yield { kind: 'attached', attached: { through: page.has_more ? last + 1 : last, status } }
       for (const event of page.events) yield { kind: 'event', event }
       after = page.next_after_sequence
       if (!page.has_more) {

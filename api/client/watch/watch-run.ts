@@ -2,15 +2,16 @@
  * Every event of a run once and in order, from any number on, through restarts of the service and of the network in
  * between. The number of the last event is all that is remembered: whatever happens, it goes on behind that.
  */
-import { UnreachableError } from '../errors.ts'
-import { FUTILE_SOCKETS, PATIENCE_MS, WATCH_BUFFER } from '../limits.ts'
-import { backoffMs, pause } from '../pause.ts'
+import { FUTILE_SOCKETS, WATCH_BUFFER } from '../limits.ts'
 import type { Transport } from '../transport.ts'
 import type { RunDelta, RunEvent } from '../types.ts'
-import type { Ending, Source } from './arrival.ts'
+import { checked, type RunAttached, type Source } from './arrival.ts'
 import { Follow, type Until } from './follow.ts'
-import { type LiveDeps, live } from './live.ts'
+import { type LiveDeps, live, type Subscription } from './live.ts'
+import { subscribe, subscribedIn } from './messages.ts'
 import { polled } from './polled.ts'
+import { Reconnect } from './reconnect.ts'
+import { wanted } from './wanted.ts'
 
 export interface WatchOptions {
   /** Only events above this number; default 0: from the start. */
@@ -39,7 +40,6 @@ export interface WatchDeps {
 
 /** How long a watch stays with long poll before it tries a WebSocket again. */
 const POLL_FOR_MS = 60_000
-const RECONNECT = { baseMs: 100, maxMs: 5000 }
 /** A log that goes on behind a number that does not exist, so often in a row, is no accident of the connection. */
 const MAX_GAPS = 5
 
@@ -66,36 +66,38 @@ class Watch {
   readonly #runId: string
   readonly #options: WatchOptions
   readonly #follow: Follow
+  readonly #reconnect: Reconnect
   readonly #isWanted: (event: RunEvent) => boolean
-  #aliveAt = performance.now()
-  #failures = 0
   #futileSockets = 0
   #gaps = 0
 
   constructor(deps: WatchDeps, runId: string, options: WatchOptions) {
+    const { signal, patienceMs } = options
     this.#deps = deps
     this.#runId = runId
     this.#options = options
     this.#follow = new Follow(options.after ?? 0, options.until ?? 'terminal')
+    this.#reconnect = new Reconnect({ baseUrl: deps.transport.baseUrl, signal, patienceMs })
     this.#isWanted = wanted(options.eventTypes)
   }
 
-  source(): Source {
+  source(): Source<RunAttached> {
     const { signal, deltas = false, buffer = WATCH_BUFFER } = this.#options
-    const wish = { runId: this.#runId, after: this.#follow.cursor, deltas, buffer, signal }
+    const wish = { deltas, buffer, signal }
     const { transport, live: socket } = this.#deps
+    const from = { runId: this.#runId, after: this.#follow.cursor }
     return socket !== null && this.#futileSockets < FUTILE_SOCKETS
-      ? this.#counted(live(socket, wish))
-      : this.#uncounted(polled(transport, wish, POLL_FOR_MS))
+      ? this.#counted(live(socket, oneRun(from.runId, from.after, deltas), wish))
+      : this.#uncounted(polled(transport, from, wish, POLL_FOR_MS))
   }
 
   /** What the consumer wants of a source. @returns whether the watch is over */
-  async *deliver(source: Source): AsyncGenerator<RunEvent | RunDelta, boolean> {
+  async *deliver(source: Source<RunAttached>): AsyncGenerator<RunEvent | RunDelta, boolean> {
     try {
       for (let step = await source.next(); !step.done; step = await source.next()) {
         const arrival = step.value
         if (arrival.kind === 'delta') yield arrival.delta
-        else if (arrival.kind === 'attached') this.#attached(arrival.through, arrival.status)
+        else if (arrival.kind === 'attached') this.#attached(arrival.attached)
         else {
           const taken = this.#take(arrival.event)
           if (taken === 'gap') return false
@@ -109,42 +111,34 @@ class Watch {
     }
   }
 
-  async beforeNextTry(): Promise<void> {
-    const { signal, patienceMs = PATIENCE_MS } = this.#options
-    signal?.throwIfAborted()
-    if (performance.now() - this.#aliveAt > patienceMs) {
-      throw new UnreachableError(
-        this.#deps.transport.baseUrl,
-        `the watch of run ${this.#runId} stands after event ${this.#follow.cursor}`,
-      )
-    }
-    this.#failures += 1
-    await pause(backoffMs(this.#failures, RECONNECT), signal)
+  beforeNextTry(): Promise<void> {
+    const standing = () => `the watch of run ${this.#runId} stands after event ${this.#follow.cursor}`
+    return this.#reconnect.beforeNextTry(standing)
   }
 
   /** Sockets that do not open are counted: where nothing but they fail, long poll takes over. */
-  async *#counted(source: Source): Source {
+  async *#counted(source: Source<RunAttached>): Source<RunAttached> {
     const ending = yield* source
     this.#futileSockets = ending.worked ? 0 : this.#futileSockets + 1
     return checked(ending)
   }
 
   /** Afterwards a WebSocket gets one more try; all of them where plain requests failed as well. */
-  async *#uncounted(source: Source): Source {
+  async *#uncounted(source: Source<RunAttached>): Source<RunAttached> {
     const ending = yield* source
     this.#futileSockets = ending.worked ? FUTILE_SOCKETS - 1 : 0
     return checked(ending)
   }
 
-  #attached(through: number, status: string | null): void {
-    this.#alive()
+  #attached({ through, status }: RunAttached): void {
+    this.#reconnect.alive()
     this.#follow.attached(through, status)
   }
 
   #take(event: RunEvent): 'fresh' | 'repeat' | 'gap' {
     const taken = this.#follow.take(event)
     if (taken === 'fresh') {
-      this.#alive()
+      this.#reconnect.alive()
       this.#gaps = 0
     }
     if (taken === 'gap') {
@@ -155,22 +149,16 @@ class Watch {
     }
     return taken
   }
+}
 
-  #alive(): void {
-    this.#aliveAt = performance.now()
-    this.#failures = 0
+function oneRun(runId: string, after: number, deltas: boolean): Subscription<RunAttached> {
+  let cursor = after
+  return {
+    ask: () => subscribe(runId, cursor, deltas),
+    attachedIn: subscribedIn,
+    kept: ({ sequence }) => {
+      cursor = sequence
+    },
+    canGoOnWithout: () => false,
   }
-}
-
-function checked(ending: Ending): Ending {
-  if (ending.error !== null) throw ending.error
-  return ending
-}
-
-function wanted(eventTypes: readonly string[] | undefined): (event: RunEvent) => boolean {
-  if (eventTypes === undefined || eventTypes.length === 0) return () => true
-  const names = new Set(eventTypes.map((name) => name.toLowerCase().replace(/^run_event_type_/, '')))
-  return (event) =>
-    names.has(event.event_type.replace(/^RUN_EVENT_TYPE_/, '').toLowerCase()) ||
-    Object.keys(event).some((member) => names.has(member))
 }
