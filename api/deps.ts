@@ -11,7 +11,9 @@ import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
 import type { NewProfile, Profile } from '../internal/profile/profile.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
+import type { StoppedRuns } from '../internal/run/run-ending.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
+import type { RunPlan, RunWish } from '../internal/run/run-plan.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
@@ -37,8 +39,23 @@ export interface RunUseCases {
   create(request: NewRun): Promise<{ run: Run; replayed: boolean }>
   get(id: string): Promise<Run>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
+  /** The newest of exactly this tag. Throws NOT_FOUND_RUN. */
+  getByTag(tag: string): Promise<Run>
   /** Durable intent; the run is cancelled a moment later. Throws STATE_TERMINAL on a finished run. */
   stop(id: string, actor: string): Promise<Run>
+  /** What `create` would do and every reason it would refuse; nothing is made. */
+  preflight(request: RunWish): Promise<RunPlan>
+  /** A finished run once more, as a new one. Throws STATE_TRANSITION_INVALID while it is not finished. */
+  retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run>
+}
+
+export interface RunEndingUseCases {
+  /** Stops the newest of exactly this tag. Throws NOT_FOUND_RUN and what `stop` throws. */
+  stopByTag(tag: string, actor: string): Promise<Run>
+  /** Stops what is not finished; repeating it is harmless. */
+  stopAll(tagPrefix: string | null, actor: string): Promise<StoppedRuns>
+  /** Out of sight; the log stays. Repeating it is harmless. Throws STATE_TRANSITION_INVALID while not finished. */
+  delete(id: string, actor: string): Promise<void>
 }
 
 export interface ConversationUseCases {
@@ -50,10 +67,10 @@ export interface ConversationUseCases {
    */
   continue(
     id: string,
-    request: { message: string; delivery: 'queue' | 'steer' },
+    request: { message: string; delivery: 'queue' | 'steer'; actor: string | null },
   ): Promise<{ run: Run; input: RunInput }>
-  /** All inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
-  inputs(id: string): Promise<readonly RunInput[]>
+  /** Inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
+  inputs(id: string, page: PageRequest): Promise<Page<RunInput>>
   /** Throws NOT_FOUND_INPUT; STATE_INPUT_DELIVERED when it is not queued any more. */
   editInput(id: string, inputId: string, message: string): Promise<RunInput>
   /** Repeating it is harmless. Throws NOT_FOUND_INPUT, STATE_INPUT_DELIVERED. */
@@ -127,6 +144,7 @@ export interface ApiDeps {
   readonly profiles: ProfileUseCases
   readonly tasks: TaskUseCases
   readonly runs: RunUseCases
+  readonly ending: RunEndingUseCases
   readonly conversation: ConversationUseCases
   readonly events: EventUseCases
   readonly review: ReviewUseCases

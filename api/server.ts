@@ -24,6 +24,7 @@ import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
+import { addRunEndingRoutes } from './routes/run-endings.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
@@ -73,6 +74,7 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
+  addRunEndingRoutes(app, deps)
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
   addRunEventRoutes(app, deps)

@@ -12,6 +12,7 @@ import {
   inputsAnswer,
   inputView,
 } from '../schemas/run-input.ts'
+import { listInputsQuery, pageFrom } from '../schemas/run-request.ts'
 import { runView } from '../schemas/run-view.ts'
 
 const ONE_INPUT = ['NOT_FOUND_RUN', 'NOT_FOUND_INPUT', 'STATE_INPUT_DELIVERED'] as const
@@ -44,7 +45,7 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
     handler: async ({ params, body }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
-      const request = { message: body.message, delivery: body.delivery ?? 'queue' }
+      const request = { message: body.message, delivery: body.delivery ?? 'queue', actor: body.actor }
       const { run, input } = await conversation.continue(id, request)
       return reply.code(202).send({ success: true, run: runView(run), input: inputView(input) })
     },
@@ -59,14 +60,20 @@ function addList(app: RouteApp, { conversation }: ApiDeps): void {
       operationId: 'listRunInputs',
       tags: ['runs'],
       summary: 'List what the agent was and will be told',
-      description: 'Prompt, continuations and comments of reviewers, oldest first.',
+      description:
+        'Prompt, continuations and comments of reviewers, oldest first. Go on with next_page_token.',
       params: idParams,
-      querystring: noQuery,
+      querystring: listInputsQuery,
       response: { 200: inputsAnswer, ...problems(...READING, 'NOT_FOUND_RUN') },
     },
-    handler: async ({ params }) => {
-      const inputs = await conversation.inputs(idOr404(params.id, 'NOT_FOUND_RUN'))
-      return { inputs: inputs.map(inputView) }
+    handler: async ({ params, query }) => {
+      const page = await conversation.inputs(idOr404(params.id, 'NOT_FOUND_RUN'), pageFrom(query))
+      return {
+        inputs: page.items.map(inputView),
+        total: page.total,
+        total_exact: page.totalExact,
+        next_page_token: page.next,
+      }
     },
   })
 }

@@ -1,7 +1,8 @@
-/** Runs: create, list, get, stop, interrupt. */
+/** Runs: create, retry, list, get, stop, interrupt. */
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
+import { dryRunAnswer, dryRunView } from '../schemas/dry-run.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
 import {
@@ -12,6 +13,7 @@ import {
   listRunsQuery,
   newRunFrom,
   pageFrom,
+  retryBody,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
 
@@ -25,11 +27,13 @@ const ADMISSION = [
   'SANDBOX_GIT_LAYOUT',
   'RUNNER_UNAVAILABLE',
   'RUNNER_CAPABILITY',
+  'POLICY_SANDBOX_REQUIRED',
   'SANDBOX_UNAVAILABLE',
 ] as const
 
 export function addRunRoutes(app: RouteApp, deps: ApiDeps): void {
   addCreate(app, deps)
+  addRetry(app, deps)
   addList(app, deps)
   addGet(app, deps)
   addStop(app, deps)
@@ -45,16 +49,44 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
       tags: ['runs'],
       summary: 'Create a run',
       description:
-        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. With an idempotency key a repeated request answers with the run of the first and `Idempotency-Replayed: true`.',
+        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. With an idempotency key a repeated request answers with the run of the first and `Idempotency-Replayed: true`. With `dry_run=true` nothing is created: the answer is a 200 with everything that stands in the way.',
       headers: createRunHeaders,
       querystring: createRunQuery,
       body: createRunBody,
-      response: { 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
+      response: { 200: dryRunAnswer, 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
     },
     handler: async (request, reply) => {
       const wanted = newRunFrom(request.body, request.headers['idempotency-key'])
+      if (request.query.dry_run) return reply.code(200).send(dryRunView(await runs.preflight(wanted)))
       const { run, replayed } = await runs.create(wanted)
       if (replayed) reply.header('idempotency-replayed', 'true')
+      return reply.code(201).send({ run: runView(run) })
+    },
+  })
+}
+
+function addRetry(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/retry',
+    schema: {
+      operationId: 'retryRun',
+      tags: ['runs'],
+      summary: 'Repeat a finished run',
+      description:
+        'Makes a new run of the same task with the settings, the profile version, the prompt and the tag of this one, and `retry_of` this one. Admitted like any new run.',
+      params: idParams,
+      querystring: noQuery,
+      body: retryBody,
+      response: {
+        201: runAnswer,
+        ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID'),
+      },
+    },
+    handler: async ({ params, body }, reply) => {
+      const id = idOr404(params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, body.run_id, 'run_id')
+      const run = await runs.retry(id, { prompt: body.prompt || null, tag: body.tag })
       return reply.code(201).send({ run: runView(run) })
     },
   })

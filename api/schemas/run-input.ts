@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { RunInput } from '../../internal/run/run-input.ts'
 import { requiredLongTextIn, wordIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES } from '../limits.ts'
-import { idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
+import { actorIn, idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
 import { runOut } from './run.ts'
 
 const DELIVERIES = ['queue', 'steer'] as const
@@ -15,6 +15,7 @@ export const continueBody = z.strictObject({
   run_id: repeatedId,
   message: messageIn,
   delivery: wordIn(DELIVERIES, `${DELIVERY} Default queue.`),
+  actor: actorIn,
 })
 
 export const editInputBody = z.strictObject({ run_id: repeatedId, message: messageIn })
@@ -37,6 +38,7 @@ const inputOut = z
       .enum(['queued', 'delivered', 'cancelled'])
       .meta({ description: 'Only a queued one can be edited or cancelled.' }),
     message: z.string(),
+    actor: z.string().nullable().meta({ description: 'Who said it; null: not told.' }),
     created_at: timeOut('When it was taken.'),
     delivered_at: timeOut('When the agent got it.').nullable(),
     sequence: z
@@ -58,11 +60,17 @@ export const inputView = (input: RunInput): z.output<typeof inputOut> => ({
   delivery: input.delivery,
   status: input.status,
   message: input.content,
+  actor: input.actor,
   created_at: time(input.createdAt),
   delivered_at: timeOrNull(input.deliveredAt),
   sequence: input.sequence,
 })
 
 export const continueAnswer = z.strictObject({ success: z.literal(true), run: runOut, input: inputOut })
-export const inputsAnswer = z.strictObject({ inputs: z.array(inputOut) })
+export const inputsAnswer = z.strictObject({
+  inputs: z.array(inputOut),
+  total: z.int().meta({ description: 'Inputs of the run.' }),
+  total_exact: z.boolean(),
+  next_page_token: z.string().nullable().meta({ description: 'null: this was the last page.' }),
+})
 export const inputAnswer = z.strictObject({ input: inputOut })

@@ -6,10 +6,10 @@ import type { ProfileSettings } from '../../internal/profile/profile.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
-import { flagIn, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
+import { flagIn, flagQuery, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
-import { idFilter, idOr404 } from './common.ts'
+import { idFilter, idOr404, repeatedId } from './common.ts'
 import { profileFrom, profileIn } from './profile.ts'
 import { settingsFrom, settingsIn } from './settings.ts'
 
@@ -60,7 +60,15 @@ export const createRunBody = z.strictObject({
   ...NOT_YET.createRun,
 })
 
-export const createRunQuery = z.strictObject(NOT_YET.createRunQuery)
+export const createRunQuery = z.strictObject({
+  dry_run: flagQuery('Checks everything and creates nothing: the answer is a 200 with every check.'),
+})
+
+export const retryBody = z.strictObject({
+  run_id: repeatedId,
+  prompt: longTextIn(MAX_PROMPT_BYTES, 'What the agent is told; absent: what this run was told first.'),
+  tag: textIn(255, 'The label of the new run; absent: that of this run.'),
+})
 
 export const createRunHeaders = z.looseObject({
   'idempotency-key': keyIn.min(1).optional().meta({
@@ -113,20 +121,27 @@ function profileRefFrom(ref: NonNullable<z.output<typeof profileRefIn>>): NonNul
   return { profileKey: ref.profile_key, defaults }
 }
 
+/** The members of a query for a page. */
+const pageQuery = {
+  page_size: numberQuery(
+    1,
+    PAGE_SIZE_MAX,
+    `Entries of a page, 1 to ${PAGE_SIZE_MAX}; default ${PAGE_SIZE_DEFAULT}.`,
+  ),
+  page_token: z.string().max(1024).optional().meta({ description: 'next_page_token of the page before.' }),
+  limit: numberQuery(1, PAGE_SIZE_MAX, 'The same as page_size.'),
+  offset: numberQuery(0, 1_000_000, 'Entries to leave out at the start; prefer page_token.'),
+}
+
+export const listInputsQuery = z.strictObject(pageQuery)
+
 export const listRunsQuery = z.strictObject({
   status: protoEnumQuery(RUN_STATUS, 'Only runs in this status.'),
   task_id: idFilter('Only runs of this task.'),
   agent_profile_id: idFilter('Only runs of this profile.'),
   profile_id: idFilter('The same as agent_profile_id.'),
   tag_prefix: z.string().max(255).optional().meta({ description: 'Only runs whose tag starts so.' }),
-  page_size: numberQuery(
-    1,
-    PAGE_SIZE_MAX,
-    `Runs of a page, 1 to ${PAGE_SIZE_MAX}; default ${PAGE_SIZE_DEFAULT}.`,
-  ),
-  page_token: z.string().max(1024).optional().meta({ description: 'next_page_token of the page before.' }),
-  limit: numberQuery(1, PAGE_SIZE_MAX, 'The same as page_size.'),
-  offset: numberQuery(0, 1_000_000, 'Runs to leave out at the start; prefer page_token.'),
+  ...pageQuery,
 })
 
 type ListRunsQuery = z.output<typeof listRunsQuery>
@@ -140,7 +155,7 @@ export function filterFrom(query: ListRunsQuery): RunFilter {
   }
 }
 
-export function pageFrom(query: ListRunsQuery): PageRequest {
+export function pageFrom(query: z.output<typeof listInputsQuery>): PageRequest {
   const after = query.page_token || null
   if (after !== null && query.offset) {
     throw new AppError(

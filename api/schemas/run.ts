@@ -117,6 +117,11 @@ const sandbox = {
   resume_mode: z.enum(['native', 'replayed', 'fresh']).nullable(),
 }
 
+const links = {
+  retry_of: idOut.nullable().meta({ description: 'The run that this one repeats.' }),
+  fork_of: idOut.nullable().meta({ description: 'The run that this one went off from.' }),
+}
+
 const times = {
   created_at: timeOut('When the run was created.'),
   updated_at: timeOut('When it last changed.'),
@@ -135,8 +140,6 @@ const forClientsThatLookForThem = {
   diff_path: unset,
   log_path: unset,
   total_size_bytes: unset,
-  retry_of: unset,
-  fork_of: unset,
 }
 
 export const runOut = z
@@ -152,6 +155,7 @@ export const runOut = z
     ...review,
     ...configuration,
     ...sandbox,
+    ...links,
     ...times,
     ...forClientsThatLookForThem,
   })

@@ -7,19 +7,20 @@ import type { Redactor } from '../../internal/event/redactor.ts'
 import { InteractionService } from '../../internal/interaction/interaction-service.ts'
 import { ProfileService } from '../../internal/profile/profile-service.ts'
 import { Conversation } from '../../internal/run/conversation.ts'
+import { RunEnding } from '../../internal/run/run-ending.ts'
 import { RunService } from '../../internal/run/run-service.ts'
 import type { RunnerRegistry } from '../../internal/runner/registry.ts'
 import { TaskService } from '../../internal/task/task-service.ts'
 import type { Parts } from './parts.ts'
 
-interface Core extends Pick<Parts, 'config' | 'database' | 'sandbox' | 'launcher'> {
+interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sandbox' | 'launcher'> {
   readonly engine: Engine
   readonly registry: RunnerRegistry
   readonly redactor: Redactor
   readonly feed: EventFeed
 }
 
-type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'events' | 'interactions'> & {
+type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions'> & {
   readonly conversation: Conversation
 }
 
@@ -52,6 +53,7 @@ export function createUseCases(core: Core): UseCases {
       containment: core.launcher.containment,
       allowInPlace: levers.SAFETY_ALLOW_IN_PLACE_OVERRIDE,
       sandboxHidesGit: core.sandbox.hidesGit,
+      environment: core.environment,
     },
     wake,
     stopping: (runId) => engine.stopRun(runId),
@@ -60,6 +62,14 @@ export function createUseCases(core: Core): UseCases {
     profiles,
     tasks,
     runs,
+    ending: new RunEnding({
+      db,
+      redactor,
+      publish,
+      stop: (id, actor) => runs.stop(id, actor),
+      getByTag: (tag) => runs.getByTag(tag),
+      forget: () => engine.forgetRun(),
+    }),
     events: new EventService({ db, feed }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),
     conversation: new Conversation({

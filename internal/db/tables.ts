@@ -94,6 +94,11 @@ export interface RunsTable {
   interactions_read_at: NullableTimestamp
   interrupt_turn: number | null
   interrupt_by: string | null
+  retry_of: string | null
+  fork_of: string | null
+  fork_turn: number | null
+  deleted_at: NullableTimestamp
+  deleted_by: string | null
   created_at: Timestamp
   updated_at: Timestamp
   started_at: NullableTimestamp
@@ -132,6 +137,7 @@ export interface RunInputsTable {
   created_at: Timestamp
   delivered_at: NullableTimestamp
   sequence: number | null
+  actor: string | null
 }
 
 export interface InteractionsTable {

@@ -7,43 +7,36 @@ import type { Tables } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import type { NewEvent, StoredEvent } from '../event/event.ts'
 import { append } from '../event/event-store.ts'
-import type { Redactor } from '../event/redactor.ts'
-import { storableText, toStorable } from '../event/storable.ts'
+import { toStorable } from '../event/storable.ts'
 import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
+import { invariant } from '../invariant.ts'
 import type { Page, PageRequest } from '../page.ts'
-import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
-import type { ProfileService } from '../profile/profile-service.ts'
-import { resolveScope } from '../project-root.ts'
-import { renderPrompt, type Task } from '../task/task.ts'
-import type { TaskService } from '../task/task-service.ts'
-import { type AdmissionDeps, admit } from './admission.ts'
+import type { Profile } from '../profile/profile.ts'
+import { refuseBroken } from './admission.ts'
 import { configEvent } from './config-event.ts'
 import { cancelWaiting } from './input-store.ts'
-import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
-import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
+import { planRetry } from './retry.ts'
+import { isFinal, type Run, type RunFilter, type RunStatus } from './run.ts'
+import { type PlanDeps, planRun, type RunPlan, type RunWish } from './run-plan.ts'
 import { ended } from './run-queue.ts'
-import { findRun, findRunByKey, insertRun, listRuns, requestStop } from './run-store.ts'
+import {
+  findRun,
+  findRunByKey,
+  findRunByTag,
+  insertRun,
+  listRuns,
+  type RunInsert,
+  requestStop,
+} from './run-store.ts'
 
-export interface NewRun {
-  readonly taskId: string
-  readonly profileId: string | null
-  readonly profileRef: { readonly profileKey: string; readonly defaults: NewProfile | null } | null
+export interface NewRun extends RunWish {
   readonly tag: string | null
-  readonly runMode: RunMode | null
-  readonly inlineConfig: ProfileSettings
   readonly force: boolean
-  readonly prompt: string | null
   readonly idempotencyKey: string | null
 }
 
-export interface RunServiceDeps {
+export interface RunServiceDeps extends PlanDeps {
   readonly db: Kysely<Tables>
-  readonly redactor: Redactor
-  readonly tasks: TaskService
-  readonly profiles: ProfileService
-  readonly admission: AdmissionDeps
-  readonly levers: ConfigLevers
-  readonly projectRoots: readonly string[]
   /** Committed events, for whoever watches. */
   publish(events: readonly StoredEvent[]): void
   /** A run became pending. */
@@ -71,49 +64,57 @@ export class RunService {
     const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const earlier = await this.#replay(request.idempotencyKey, digest)
     if (earlier) return { run: earlier, replayed: true }
-    const task = await this.#deps.tasks.get(request.taskId)
-    const { projectRoot } = await resolveScope(task, this.#deps.projectRoots)
-    const known = await this.#knownProfile(request)
-    const { registry } = this.#deps.admission
-    const { config, sources } = resolveConfig(request.inlineConfig, known.settings, this.#deps.levers, {
-      mode: request.runMode,
-      hasProviderAccess: (type) => registry.hasProviderAccess(type),
-    })
-    const mode = request.runMode ?? (config.requiresSandbox ? 'sandboxed' : 'in_place')
-    await admit({ config, mode, projectRoot }, this.#deps.admission)
-    const prompt = this.#prompt(request, task)
-    const profile = await this.#ensureProfile(request, known.profile)
+    const plan = await planRun(request, this.#deps)
+    refuseBroken(plan.checks)
+    const { task, resolved, prompt } = plan
+    invariant(task && resolved && prompt !== null, 'a plan without broken checks is whole')
+    const profile = await this.#ensureProfile(request, plan.profile)
     const id = uuid()
-    const events = await this.#insert(
-      {
-        id,
-        taskId: task.id,
-        profile: profile && { id: profile.id, version: profile.version },
-        tag: request.tag ?? id,
-        mode,
-        config,
-        sources,
-        idempotencyKey: request.idempotencyKey,
-        requestDigest: digest,
-        inputId: uuid(),
-        prompt,
-      },
-      [configEvent(config, sources, null), statusEvent(null, 'pending', null)],
-    )
-    if (!events) {
-      const winner = await this.#replay(request.idempotencyKey, digest)
-      if (winner) return { run: winner, replayed: true }
-      throw new AppError('INTERNAL', 'The run could not be created.')
-    }
-    this.#deps.publish(events)
-    this.#deps.wake()
-    return { run: await this.get(id), replayed: false }
+    const run = await this.#insert({
+      id,
+      taskId: task.id,
+      profile: profile && { id: profile.id, version: profile.version },
+      tag: request.tag ?? id,
+      ...resolved,
+      idempotencyKey: request.idempotencyKey,
+      requestDigest: digest,
+      inputId: uuid(),
+      prompt,
+      retryOf: null,
+      forkOf: null,
+    })
+    if (run) return { run, replayed: false }
+    const winner = await this.#replay(request.idempotencyKey, digest)
+    if (winner) return { run: winner, replayed: true }
+    throw new AppError('INTERNAL', 'The run could not be created.')
+  }
+
+  /** What would become of the request, with everything that stands in its way. Nothing is made. */
+  preflight(request: RunWish): Promise<RunPlan> {
+    return planRun(request, this.#deps)
+  }
+
+  /**
+   * A finished run once more, as a new run.
+   * @throws NOT_FOUND_RUN; STATE_TRANSITION_INVALID while it is not finished; what admission finds
+   */
+  async retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run> {
+    const run = await this.#insert(await planRetry(await this.get(id), change, this.#deps))
+    if (!run) throw new AppError('INTERNAL', 'The run could not be created.')
+    return run
   }
 
   /** @throws NOT_FOUND_RUN */
   async get(id: string): Promise<Run> {
     const run = await findRun(this.#deps.db, id)
     if (!run) throw notFound(id)
+    return run
+  }
+
+  /** The newest run of exactly this tag. @throws NOT_FOUND_RUN */
+  async getByTag(tag: string): Promise<Run> {
+    const run = await findRunByTag(this.#deps.db, tag)
+    if (!run) throw new AppError('NOT_FOUND_RUN', `There is no run with the tag ${tag}.`)
     return run
   }
 
@@ -184,51 +185,30 @@ export class RunService {
     throw new AppError('IDEMPOTENCY_MISMATCH', 'idempotency_key was used for another request: use a new key.')
   }
 
-  /** The profile as it is now; nothing is made before the run is admitted. */
-  async #knownProfile(request: NewRun): Promise<{ profile: Profile | null; settings: ProfileSettings }> {
-    const { profileId, profileRef } = request
-    if (profileId !== null) {
-      const profile = await this.#deps.profiles.get(profileId)
-      return { profile, settings: profile.settings }
-    }
-    if (profileRef === null) return { profile: null, settings: {} }
-    const profile = await this.#deps.profiles.findByKey(profileRef.profileKey)
-    return { profile, settings: profile?.settings ?? profileRef.defaults?.settings ?? {} }
-  }
-
   async #ensureProfile(request: NewRun, known: Profile | null): Promise<Profile | null> {
     if (known !== null || request.profileRef === null) return known
     const { profile } = await this.#deps.profiles.ensure({ ...request.profileRef, updateExisting: false })
     return profile
   }
 
-  #prompt(request: NewRun, task: Task): string {
-    const prompt = request.prompt ?? task.description
-    if (prompt.trim() === '' && task.contextAttachments.length === 0) {
-      throw new AppError(
-        'VALIDATION_FIELD',
-        'prompt is empty and the task has no description: give one of them.',
-        {
-          faults: [
-            { field: 'prompt', rule: 'required', message: 'required while the task has no description' },
-          ],
-        },
-      )
-    }
-    return storableText(renderPrompt(prompt, task.contextAttachments), this.#deps.redactor)
-  }
-
-  #insert(run: Parameters<typeof insertRun>[1], events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
-    return this.#deps.db.transaction().execute(async (tx) => {
+  /** Null: the idempotency key is taken. */
+  async #insert(run: RunInsert): Promise<Run | null> {
+    const { redactor } = this.#deps
+    const first = [configEvent(run.config, run.sources, null), statusEvent(null, 'pending', null)]
+    const events = await this.#deps.db.transaction().execute(async (tx) => {
       if (!(await insertRun(tx, run))) return null
       return append(tx, {
         runId: run.id,
         from: ['pending'],
         fence: null,
         patch: {},
-        events: events.map((event) => toStorable(event, this.#deps.redactor)),
+        events: first.map((event) => toStorable(event, redactor)),
       })
     })
+    if (!events) return null
+    this.#deps.publish(events)
+    this.#deps.wake()
+    return this.get(run.id)
   }
 }
 

@@ -1,7 +1,7 @@
 /** All SQL of runs but the log's (event-store.ts) and the engine's queue (run-queue.ts). */
 import { type SqlBool, sql } from 'kysely'
 import type { Db } from '../db/tables.ts'
-import type { Page, PageRequest } from '../page.ts'
+import { checkToken, type Page, type PageRequest } from '../page.ts'
 import type { ConfigSources, Run, RunConfig, RunFilter, RunMode } from './run.ts'
 import { toRun } from './run-row.ts'
 
@@ -17,6 +17,8 @@ export interface RunInsert {
   readonly requestDigest: string
   readonly inputId: string
   readonly prompt: string
+  readonly retryOf: string | null
+  readonly forkOf: Run['forkOf']
 }
 
 /** The run and its first input. False: the idempotency key is taken. Call in a transaction. */
@@ -36,6 +38,9 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
       config_sources: JSON.stringify(run.sources),
       idempotency_key: run.idempotencyKey,
       request_digest: run.requestDigest,
+      retry_of: run.retryOf,
+      fork_of: run.forkOf?.runId ?? null,
+      fork_turn: run.forkOf?.turn ?? null,
     })
     .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
     .returning('id')
@@ -57,7 +62,26 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
 }
 
 export async function findRun(db: Db, id: string): Promise<Run | null> {
-  const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  const row = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  return row ? toRun(row) : null
+}
+
+/** The newest run of exactly this tag. Index runs_of_tag. */
+export async function findRunByTag(db: Db, tag: string): Promise<Run | null> {
+  const row = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('tag', '=', tag)
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   return row ? toRun(row) : null
 }
 
@@ -71,6 +95,7 @@ const EXACT_TOTAL = 10_000
 
 /** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */
 export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Promise<Page<Run>> {
+  checkToken(page)
   const condition = filterCondition(filter)
   let query = db.selectFrom('runs').selectAll().where(condition)
   if (page.after !== null) {
@@ -119,12 +144,13 @@ async function countRuns(
 
 function filterCondition(filter: RunFilter) {
   const parts = [
+    sql<SqlBool>`deleted_at IS NULL`,
     filter.status === null ? null : sql<SqlBool>`status = ${filter.status}`,
     filter.taskId === null ? null : sql<SqlBool>`task_id = ${filter.taskId}`,
     filter.profileId === null ? null : sql<SqlBool>`profile_id = ${filter.profileId}`,
     filter.tagPrefix === null ? null : sql<SqlBool>`starts_with(tag, ${filter.tagPrefix})`,
   ].filter((part) => part !== null)
-  return parts.length === 0 ? sql<SqlBool>`true` : sql<SqlBool>`${sql.join(parts, sql` AND `)}`
+  return sql<SqlBool>`${sql.join(parts, sql` AND `)}`
 }
 
 /** Writes down that a driven run shall stop; its owner ends it. Null: it is not driven (any more). */

@@ -170,6 +170,10 @@ export interface Run {
   readonly costSource: 'runner_reported' | 'unknown'
   readonly diff: DiffSummary | null
   readonly idempotencyKey: string | null
+  /** The run that this one repeats. */
+  readonly retryOf: string | null
+  /** The run whose files and conversation this one began with, as they were at the end of that turn of it. */
+  readonly forkOf: { readonly runId: string; readonly turn: number } | null
   readonly lastSeq: number
   readonly createdAt: Date
   readonly updatedAt: Date

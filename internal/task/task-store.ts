@@ -26,6 +26,7 @@ export async function findTask(db: Db, id: string): Promise<Task | null> {
     .selectFrom('runs')
     .select(['status', 'approval_state'])
     .where('task_id', '=', id)
+    .where('deleted_at', 'is', null)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(1)

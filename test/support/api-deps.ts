@@ -13,6 +13,7 @@ import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask } from '../../internal/task/task.ts'
+import { type AskedOfRuns, copyUseCases, endingUseCases, missingRun } from './api-run-deps.ts'
 import {
   aFullRun,
   anEvent,
@@ -64,10 +65,8 @@ const RUNNER: RunnerView = {
   },
 }
 
-const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `There is no run ${id}.`)
-
 /** What the use cases were asked, by name. */
-export interface Asked {
+export interface Asked extends AskedOfRuns {
   profile?: NewProfile
   ensure?: { profileKey: string; defaults: NewProfile | null; updateExisting: boolean }
   task?: NewTask
@@ -75,7 +74,8 @@ export interface Asked {
   list?: { filter: RunFilter; page: PageRequest }
   stop?: { id: string; actor: string }
   interrupt?: { id: string; actor: string }
-  continue?: { id: string; message: string; delivery: string }
+  continue?: { id: string; message: string; delivery: string; actor?: string }
+  inputs?: PageRequest
   edit?: { id: string; inputId: string; message: string }
   cancel?: { id: string; inputId: string }
   answer?: { runId: string; id: string; answer: InteractionAnswer; actor: string }
@@ -96,6 +96,7 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     profiles: profileUseCases(asked),
     tasks: taskUseCases(asked),
     runs: runUseCases(asked),
+    ending: endingUseCases(asked),
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),
@@ -152,6 +153,7 @@ const taskUseCases = (asked: Asked): ApiDeps['tasks'] => ({
 })
 
 const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
+  ...copyUseCases(asked),
   create: async (request) => {
     asked.run = request
     return {
@@ -180,15 +182,17 @@ const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ status: 'running' })
   },
-  continue: async (id, { message, delivery }) => {
-    asked.continue = { id, message, delivery }
+  continue: async (id, { message, delivery, actor }) => {
+    asked.continue = { id, message, delivery, ...(actor !== null && { actor }) }
     if (id !== RUN_ID) throw missingRun(id)
     return { run: aRun({ turn: 2 }), input: anInput({ content: message, delivery }) }
   },
-  inputs: async (id) => {
+  inputs: async (id, page) => {
+    asked.inputs = page
     if (id !== RUN_ID) throw missingRun(id)
     const told = { turn: 1, source: 'prompt', status: 'delivered', deliveredAt: NOW, sequence: 2 } as const
-    return [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    const items = [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    return { items, total: 2, totalExact: true, next: null }
   },
   editInput: async (id, inputId, message) => {
     asked.edit = { id, inputId, message }
