@@ -18,6 +18,7 @@ import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
 import type { NewTask, Task } from '../internal/task/task.ts'
+import type { TranscriptPage } from '../internal/transcript/transcript-service.ts'
 
 export interface ProfileUseCases {
   create(profile: NewProfile): Promise<Profile>
@@ -129,6 +130,11 @@ export interface ReviewUseCases {
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
 }
 
+export interface TranscriptUseCases {
+  /** The conversation above a number, rebuilt from the log. Throws NOT_FOUND_RUN. */
+  page(runId: string, request: { afterSequence: number; limit: number }): Promise<TranscriptPage>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -149,6 +155,7 @@ export interface ApiDeps {
   readonly events: EventUseCases
   readonly review: ReviewUseCases
   readonly interactions: InteractionUseCases
+  readonly transcripts: TranscriptUseCases
   /**
    * Whether a peer on this machine is a process of a run. It must say yes where it cannot tell, and where nobody
    * holds the connection any more: else whoever hangs up after asking gets what was asked. Throwing refuses too.

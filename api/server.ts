@@ -27,6 +27,7 @@ import { addReviewRoutes } from './routes/review.ts'
 import { addRunEndingRoutes } from './routes/run-endings.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
+import { addRunMessageRoutes } from './routes/run-messages.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
@@ -78,6 +79,7 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
   addRunEventRoutes(app, deps)
+  addRunMessageRoutes(app, deps)
   addReviewRoutes(app, deps)
   addRunnerRoutes(app, deps)
   addHealthRoutes(app, deps)

@@ -11,6 +11,7 @@ import { RunEnding } from '../../internal/run/run-ending.ts'
 import { RunService } from '../../internal/run/run-service.ts'
 import type { RunnerRegistry } from '../../internal/runner/registry.ts'
 import { TaskService } from '../../internal/task/task-service.ts'
+import { TranscriptService } from '../../internal/transcript/transcript-service.ts'
 import type { Parts } from './parts.ts'
 
 interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sandbox' | 'launcher'> {
@@ -20,7 +21,10 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sand
   readonly feed: EventFeed
 }
 
-type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions'> & {
+type UseCases = Pick<
+  ApiDeps,
+  'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions' | 'transcripts'
+> & {
   readonly conversation: Conversation
 }
 
@@ -71,6 +75,7 @@ export function createUseCases(core: Core): UseCases {
       forget: () => engine.forgetRun(),
     }),
     events: new EventService({ db, feed }),
+    transcripts: new TranscriptService({ db }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),
     conversation: new Conversation({
       db,

@@ -129,10 +129,11 @@ async function providerAccess({ config }: AdmissionRequest, deps: AdmissionDeps)
   if (named.length > 0) return `no key that ${type} is known to use is set; ${named.join(', ')} may be one`
   if (config.home === 'user' && (await wasUsed(registry.adapter(type), environment['HOME'])))
     return `no key for ${type} is set; the login in the operator's home is used`
+  const adapter = registry.adapter(type)
   const place = config.home === 'user' ? "the operator's home has never seen it" : 'home is isolated'
   throw new AppError(
     'RUNNER_UNAVAILABLE',
-    `runner_type ${type}: no key or endpoint is set for it and ${place}, so it cannot reach a model: set one of its keys in the environment of this service, or log in with it there.`,
+    `runner_type ${type}: no key or endpoint is set for it and ${place}, so it cannot reach a model: set one of ${adapter.environment.slice(0, 4).join(', ')}, … in the environment of this service, or log in with it there.`,
   )
 }
 

@@ -13,7 +13,13 @@ import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask } from '../../internal/task/task.ts'
-import { type AskedOfRuns, copyUseCases, endingUseCases, missingRun } from './api-run-deps.ts'
+import {
+  type AskedOfRuns,
+  copyUseCases,
+  endingUseCases,
+  missingRun,
+  transcriptUseCases,
+} from './api-run-deps.ts'
 import {
   aFullRun,
   anEvent,
@@ -97,6 +103,7 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     tasks: taskUseCases(asked),
     runs: runUseCases(asked),
     ending: endingUseCases(asked),
+    transcripts: transcriptUseCases(asked),
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),

@@ -3,7 +3,8 @@ import type { ApiDeps } from '../../api/deps.ts'
 import { AppError } from '../../internal/errors.ts'
 import type { AdmissionCheck } from '../../internal/run/admission.ts'
 import type { RunWish } from '../../internal/run/run-plan.ts'
-import { aRun, RUN_ID } from './api-values.ts'
+import { transcriptOf } from '../../internal/transcript/transcript.ts'
+import { anEvent, aRun, RUN_ID } from './api-values.ts'
 
 /** What they were asked, by name. */
 export interface AskedOfRuns {
@@ -13,6 +14,7 @@ export interface AskedOfRuns {
   stopTag?: { tag: string; actor: string }
   stopAll?: { tagPrefix: string | null; actor: string }
   deleted?: { id: string; actor: string }
+  messages?: { afterSequence: number; limit: number }
 }
 
 export const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `There is no run ${id}.`)
@@ -64,5 +66,35 @@ export const endingUseCases = (asked: AskedOfRuns): ApiDeps['ending'] => ({
   delete: async (id, actor) => {
     asked.deleted = { id, actor }
     if (id !== RUN_ID) throw missingRun(id)
+  },
+})
+
+const CONVERSATION = transcriptOf([
+  anEvent(3, {
+    input: { input_id: 'i1', status: 'delivered', delivery: 'queue', content: 'do it', source: 'prompt' },
+  }),
+  anEvent(4, { thinking: { text: 'hm' } }),
+  anEvent(5, { tool_call: { tool_name: 'shell', input: { someKey: 1 }, tool_call_id: 'c1' } }),
+  anEvent(6, {
+    tool_result: { tool_name: 'shell', tool_call_id: 'c1', output: 'out', error: null, success: true },
+  }),
+  anEvent(7, {
+    interaction: {
+      interaction_id: 'q1',
+      kind: 'question',
+      status: 'pending',
+      tool_name: null,
+      decision: null,
+      decided_by: null,
+      reason: 'Which color?',
+    },
+  }),
+])
+
+export const transcriptUseCases = (asked: AskedOfRuns): ApiDeps['transcripts'] => ({
+  page: async (runId, request) => {
+    asked.messages = request
+    if (runId !== RUN_ID) throw missingRun(runId)
+    return { entries: CONVERSATION, nextAfter: 7, hasMore: true }
   },
 })
