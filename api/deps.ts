@@ -5,6 +5,7 @@
 
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
+import type { Explanation } from '../internal/explain/explain.ts'
 import type { HealthReport } from '../internal/health.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
@@ -135,6 +136,11 @@ export interface TranscriptUseCases {
   page(runId: string, request: { afterSequence: number; limit: number }): Promise<TranscriptPage>
 }
 
+export interface ExplainUseCases {
+  /** Throws NOT_FOUND_RUN. */
+  explain(runId: string): Promise<Explanation>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -156,6 +162,7 @@ export interface ApiDeps {
   readonly review: ReviewUseCases
   readonly interactions: InteractionUseCases
   readonly transcripts: TranscriptUseCases
+  readonly explain: ExplainUseCases
   /**
    * Whether a peer on this machine is a process of a run. It must say yes where it cannot tell, and where nobody
    * holds the connection any more: else whoever hangs up after asking gets what was asked. Throwing refuses too.

@@ -26,6 +26,7 @@ import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEndingRoutes } from './routes/run-endings.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
+import { addRunExplainRoute } from './routes/run-explain.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
 import { addRunMessageRoutes } from './routes/run-messages.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
@@ -78,6 +79,7 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunEndingRoutes(app, deps)
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
+  addRunExplainRoute(app, deps)
   addRunEventRoutes(app, deps)
   addRunMessageRoutes(app, deps)
   addReviewRoutes(app, deps)

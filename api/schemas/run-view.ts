@@ -57,7 +57,7 @@ function stateView(run: Run) {
   }
 }
 
-function waitingOnView({ waitingOn }: Run): RunOut['waiting_on'] {
+export function waitingOnView({ waitingOn }: Pick<Run, 'waitingOn'>): RunOut['waiting_on'] {
   if (waitingOn === null) return null
   const { kind, detail, since, estimate } = waitingOn
   return { kind, detail, since: time(since), estimate }

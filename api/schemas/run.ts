@@ -19,7 +19,7 @@ const WAITS = [
 const unset = z.null().meta({ description: 'Always null: not built yet.' })
 const emptyList = z.array(z.string()).meta({ description: 'Always empty: see the diff.' })
 
-const waitingOnOut = z
+export const waitingOnOut = z
   .strictObject({
     kind: z.enum(WAITS),
     detail: z.string(),

@@ -4,8 +4,10 @@ import type { Engine } from '../../internal/engine/engine.ts'
 import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
 import type { Redactor } from '../../internal/event/redactor.ts'
+import { ExplainService } from '../../internal/explain/explain-service.ts'
 import { InteractionService } from '../../internal/interaction/interaction-service.ts'
 import { ProfileService } from '../../internal/profile/profile-service.ts'
+import type { AdmissionDeps } from '../../internal/run/admission.ts'
 import { Conversation } from '../../internal/run/conversation.ts'
 import { RunEnding } from '../../internal/run/run-ending.ts'
 import { RunService } from '../../internal/run/run-service.ts'
@@ -23,7 +25,7 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sand
 
 type UseCases = Pick<
   ApiDeps,
-  'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions' | 'transcripts'
+  'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions' | 'transcripts' | 'explain'
 > & {
   readonly conversation: Conversation
 }
@@ -35,6 +37,15 @@ export function createUseCases(core: Core): UseCases {
   const projectRoots = levers.SAFETY_PROJECT_ROOTS
   const publish = feed.publish.bind(feed)
   const wake = () => engine.wake()
+  const admission: AdmissionDeps = {
+    dataDir: core.config.dataDir,
+    registry,
+    sandbox: core.sandbox.service,
+    containment: core.launcher.containment,
+    allowInPlace: levers.SAFETY_ALLOW_IN_PLACE_OVERRIDE,
+    sandboxHidesGit: core.sandbox.hidesGit,
+    environment: core.environment,
+  }
   const profiles = new ProfileService({ db })
   const tasks = new TaskService({ db, projectRoots })
   const runs = new RunService({
@@ -50,15 +61,7 @@ export function createUseCases(core: Core): UseCases {
       requiresSandbox: levers.SAFETY_REQUIRE_SANDBOX,
       requiresApproval: levers.APPROVAL_REQUIRE_APPROVAL,
     },
-    admission: {
-      dataDir: core.config.dataDir,
-      registry,
-      sandbox: core.sandbox.service,
-      containment: core.launcher.containment,
-      allowInPlace: levers.SAFETY_ALLOW_IN_PLACE_OVERRIDE,
-      sandboxHidesGit: core.sandbox.hidesGit,
-      environment: core.environment,
-    },
+    admission,
     wake,
     stopping: (runId) => engine.stopRun(runId),
   })
@@ -75,6 +78,13 @@ export function createUseCases(core: Core): UseCases {
       forget: () => engine.forgetRun(),
     }),
     events: new EventService({ db, feed }),
+    explain: new ExplainService({
+      db,
+      admission,
+      projectRoots,
+      engine,
+      places: levers.CONCURRENCY_MAX_CONCURRENT_RUNS,
+    }),
     transcripts: new TranscriptService({ db }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),
     conversation: new Conversation({

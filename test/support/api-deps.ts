@@ -17,6 +17,7 @@ import {
   type AskedOfRuns,
   copyUseCases,
   endingUseCases,
+  explainUseCases,
   missingRun,
   transcriptUseCases,
 } from './api-run-deps.ts'
@@ -104,6 +105,7 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     runs: runUseCases(asked),
     ending: endingUseCases(asked),
     transcripts: transcriptUseCases(asked),
+    explain: explainUseCases,
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),

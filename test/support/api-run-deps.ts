@@ -4,7 +4,7 @@ import { AppError } from '../../internal/errors.ts'
 import type { AdmissionCheck } from '../../internal/run/admission.ts'
 import type { RunWish } from '../../internal/run/run-plan.ts'
 import { transcriptOf } from '../../internal/transcript/transcript.ts'
-import { anEvent, aRun, RUN_ID } from './api-values.ts'
+import { anEvent, aRun, NOW, RUN_ID } from './api-values.ts'
 
 /** What they were asked, by name. */
 export interface AskedOfRuns {
@@ -98,3 +98,17 @@ export const transcriptUseCases = (asked: AskedOfRuns): ApiDeps['transcripts'] =
     return { entries: CONVERSATION, nextAfter: 7, hasMore: true }
   },
 })
+
+export const explainUseCases: ApiDeps['explain'] = {
+  explain: async (runId) => {
+    if (runId !== RUN_ID) throw missingRun(runId)
+    return {
+      runId,
+      status: 'pending',
+      waitingOn: { kind: 'capacity', detail: 'waits for a slot', since: NOW, estimate: null },
+      checks: [{ name: 'queue', ok: false, detail: '3 before it' }],
+      nextStep: 'Nothing to do.',
+      estimate: '90s',
+    }
+  },
+}

@@ -82,3 +82,28 @@ describe('GET /runs/{id}/messages', () => {
     expect((await app.inject(`/api/v1/runs/${id}/messages`)).json().code).toBe('NOT_FOUND_RUN')
   })
 })
+
+describe('GET /runs/{id}/explain', () => {
+  it('says why, and what to do', async () => {
+    const response = await app.inject(`/api/v1/runs/${RUN_ID}/explain`)
+
+    expect(response.statusCode).toBe(200)
+    expect(response.json()).toEqual({
+      run_id: RUN_ID,
+      status: 'RUN_STATUS_PENDING',
+      waiting_on: {
+        kind: 'capacity',
+        detail: 'waits for a slot',
+        since: '2026-11-21T10:00:00.000Z',
+        estimate: null,
+      },
+      checks: [{ name: 'queue', ok: false, detail: '3 before it' }],
+      next_step: 'Nothing to do.',
+      estimate: '90s',
+    })
+  })
+
+  it('knows its run', async () => {
+    expect((await app.inject(`/api/v1/runs/${UNKNOWN_ID}/explain`)).json().code).toBe('NOT_FOUND_RUN')
+  })
+})
