@@ -4,6 +4,7 @@
  */
 
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
+import type { Artifact, OpenArtifact } from '../internal/artifact/artifact.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
 import type { Explanation } from '../internal/explain/explain.ts'
 import type { HealthReport } from '../internal/health.ts'
@@ -141,6 +142,13 @@ export interface ExplainUseCases {
   explain(runId: string): Promise<Explanation>
 }
 
+export interface ArtifactUseCases {
+  /** What a run left, as bytes to fetch. Throws NOT_FOUND_RUN. */
+  list(runId: string): Promise<readonly Artifact[]>
+  /** Throws NOT_FOUND_ARTIFACT. */
+  open(id: string): Promise<OpenArtifact>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -163,6 +171,7 @@ export interface ApiDeps {
   readonly interactions: InteractionUseCases
   readonly transcripts: TranscriptUseCases
   readonly explain: ExplainUseCases
+  readonly artifacts: ArtifactUseCases
   /**
    * Whether a peer on this machine is a process of a run. It must say yes where it cannot tell, and where nobody
    * holds the connection any more: else whoever hangs up after asking gets what was asked. Throwing refuses too.

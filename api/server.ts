@@ -20,6 +20,7 @@ import { addPrincipal } from './plugins/principal.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
+import { addArtifactRoutes } from './routes/artifacts.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
@@ -83,6 +84,7 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunEventRoutes(app, deps)
   addRunMessageRoutes(app, deps)
   addReviewRoutes(app, deps)
+  addArtifactRoutes(app, deps)
   addRunnerRoutes(app, deps)
   addHealthRoutes(app, deps)
 }

@@ -1,5 +1,8 @@
 /** What the HTTP boundary may ask of the product, but for review and health. */
 import type { ApiDeps } from '../../api/deps.ts'
+import { ArtifactService } from '../../internal/artifact/artifact-service.ts'
+import { diffArtifacts } from '../../internal/artifact/diff-artifacts.ts'
+import { transcriptArtifacts } from '../../internal/artifact/transcript-artifacts.ts'
 import type { Engine } from '../../internal/engine/engine.ts'
 import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
@@ -25,7 +28,15 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sand
 
 type UseCases = Pick<
   ApiDeps,
-  'profiles' | 'tasks' | 'runs' | 'ending' | 'events' | 'interactions' | 'transcripts' | 'explain'
+  | 'profiles'
+  | 'tasks'
+  | 'runs'
+  | 'ending'
+  | 'events'
+  | 'interactions'
+  | 'transcripts'
+  | 'explain'
+  | 'artifacts'
 > & {
   readonly conversation: Conversation
 }
@@ -84,6 +95,10 @@ export function createUseCases(core: Core): UseCases {
       projectRoots,
       engine,
       places: levers.CONCURRENCY_MAX_CONCURRENT_RUNS,
+    }),
+    artifacts: new ArtifactService({
+      db,
+      sources: [diffArtifacts({ db, redactor }), transcriptArtifacts({ db })],
     }),
     transcripts: new TranscriptService({ db }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),

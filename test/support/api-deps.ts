@@ -15,6 +15,7 @@ import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask } from '../../internal/task/task.ts'
 import {
   type AskedOfRuns,
+  artifactUseCases,
   copyUseCases,
   endingUseCases,
   explainUseCases,
@@ -106,6 +107,7 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     ending: endingUseCases(asked),
     transcripts: transcriptUseCases(asked),
     explain: explainUseCases,
+    artifacts: artifactUseCases,
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),

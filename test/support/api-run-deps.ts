@@ -1,5 +1,6 @@
 /** Small use cases of what can be done with runs beyond creating and reading one, for tests of the boundary. */
 import type { ApiDeps } from '../../api/deps.ts'
+import type { Artifact } from '../../internal/artifact/artifact.ts'
 import { AppError } from '../../internal/errors.ts'
 import type { AdmissionCheck } from '../../internal/run/admission.ts'
 import type { RunWish } from '../../internal/run/run-plan.ts'
@@ -110,5 +111,27 @@ export const explainUseCases: ApiDeps['explain'] = {
       nextStep: 'Nothing to do.',
       estimate: '90s',
     }
+  },
+}
+
+export const AN_ARTIFACT: Artifact = {
+  id: 'diff.1',
+  runId: RUN_ID,
+  type: 'diff',
+  name: 'turn-1.diff',
+  size: 10,
+  contentType: 'text/x-diff; charset=utf-8',
+  sha256: 'abc',
+  createdAt: NOW,
+}
+
+export const artifactUseCases: ApiDeps['artifacts'] = {
+  list: async (runId) => {
+    if (runId !== RUN_ID) throw missingRun(runId)
+    return [AN_ARTIFACT]
+  },
+  open: async (id) => {
+    if (id !== AN_ARTIFACT.id) throw new AppError('NOT_FOUND_ARTIFACT', `There is no artifact ${id}.`)
+    return { artifact: AN_ARTIFACT, content: Buffer.from('0123456789') }
   },
 }
