@@ -2,7 +2,7 @@
 import { formatDuration } from '../duration.ts'
 import type { Interaction } from '../interaction/interaction.ts'
 import { isDriven, isFinal } from '../run/run.ts'
-import type { ExplainCheck, ExplainFacts } from './explain.ts'
+import type { ExplainCheck, ExplainFacts } from './facts.ts'
 
 /** Open questions that are told one by one. */
 const MAX_TOLD = 10

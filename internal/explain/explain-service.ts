@@ -10,8 +10,9 @@ import { countQueued } from '../run/input-store.ts'
 import { isFinal, type Run } from '../run/run.ts'
 import { findRun } from '../run/run-store.ts'
 import { findTask } from '../task/task-store.ts'
-import { type ExplainCheck, type ExplainFacts, type Explanation, explain } from './explain.ts'
+import { type Explanation, explain } from './explain.ts'
 import { approvalFacts, queueFacts, rowFacts, sandboxRow, usualTurnMs } from './explain-store.ts'
+import type { ExplainCheck, ExplainFacts } from './facts.ts'
 
 export interface ExplainDeps {
   readonly db: Kysely<Tables>

@@ -1,7 +1,7 @@
 /** SQL of explaining a run: what its row does not say by itself. */
 import { sql } from 'kysely'
 import type { Db } from '../db/tables.ts'
-import type { ExplainFacts } from './explain.ts'
+import type { ExplainFacts } from './facts.ts'
 
 type RowFacts = Pick<ExplainFacts, 'now' | 'lease' | 'stop' | 'interruptedBy'>
 

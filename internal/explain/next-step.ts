@@ -1,5 +1,5 @@
 /** One sentence on how a run goes on, for every status: who has to do what, and by which route. Pure. */
-import type { ExplainFacts } from './explain.ts'
+import type { ExplainFacts } from './facts.ts'
 
 export function nextStep(facts: ExplainFacts): string {
   const { run } = facts

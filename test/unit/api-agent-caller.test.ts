@@ -27,6 +27,10 @@ const CHANGING = [
   ['POST', '/api/v1/profiles/ensure', { profile_key: 'k', defaults: {} }],
   ['POST', '/api/v1/tasks', { task: { title: 't', project_root: '/p' } }],
   ['POST', '/api/v1/runs', { task_id: TASK_ID }],
+  ['POST', '/api/v1/runs/stop-all', {}],
+  ['POST', '/api/v1/runs/tag/a-tag/stop', {}],
+  ['DELETE', RUN, undefined],
+  ['POST', `${RUN}/retry`, {}],
   ['POST', `${RUN}/stop`, {}],
   ['POST', `${RUN}/interrupt`, {}],
   ['POST', `${RUN}/continue`, { message: 'm' }],
@@ -67,7 +71,7 @@ describe('a process of a run', () => {
         }),
     )
     const tried = CHANGING.map(([method, url]) => {
-      const path = url.replace(RUN_ID, '{id}').replace(INPUT_ID, '{input_id}')
+      const path = url.replace(RUN_ID, '{id}').replace(INPUT_ID, '{input_id}').replace('a-tag', '{tag}')
       return `${method} ${path.replace(INTERACTION_ID, '{interaction_id}')}`
     })
     expect(documented.sort()).toEqual(tried.sort())

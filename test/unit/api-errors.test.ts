@@ -126,7 +126,7 @@ describe('requests that fit no route', () => {
   )
 
   it.each([
-    ['DELETE', `/api/v1/runs/${RUN_ID}`, 'GET, HEAD'],
+    ['PUT', `/api/v1/runs/${RUN_ID}`, 'DELETE, GET, HEAD'],
     ['PUT', '/api/v1/runs?x=1', 'GET, HEAD, POST'],
     ['GET', '/api/v1/tasks', 'POST'],
     ['OPTIONS', '/api/v1/runs', 'GET, HEAD, POST'],

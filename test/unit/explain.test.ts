@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type ExplainFacts, explain } from '../../internal/explain/explain.ts'
+import { explain } from '../../internal/explain/explain.ts'
+import type { ExplainFacts } from '../../internal/explain/facts.ts'
 import { RUN_STATUSES, type RunStatus } from '../../internal/run/run.ts'
 import { aFullRun, anInteraction, aRun, INTERACTION_ID, NOW, RUN_ID } from '../support/api-values.ts'
 
