@@ -50,6 +50,11 @@ export interface RunUseCases {
   preflight(request: RunWish): Promise<RunPlan>
   /** A finished run once more, as a new one. Throws STATE_TRANSITION_INVALID while it is not finished. */
   retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run>
+  /**
+   * A new run with the files and the conversation of this one at the end of a turn. Throws STATE_TRANSITION_INVALID
+   * before its first turn is over, STATE_NO_DIFF where its files were not kept.
+   */
+  fork(id: string, request: { message: string | null; fromTurn: number | null }): Promise<Run>
 }
 
 export interface RunEndingUseCases {

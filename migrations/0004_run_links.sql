@@ -17,3 +17,16 @@ ALTER TABLE agent_manager.runs
   ADD CONSTRAINT runs_deleted_is_final CHECK (deleted_at IS NULL OR status IN ('complete', 'failed', 'cancelled'));
 
 ALTER TABLE agent_manager.run_inputs ADD COLUMN actor text;
+
+-- The files that a run had changed when a turn ended, whole: what a run that goes off from there begins with. A
+-- diff does not say what binary files hold. A row is there when all of them could be kept.
+CREATE TABLE agent_manager.run_snapshots (
+  run_id     uuid NOT NULL REFERENCES agent_manager.runs (id),
+  turn       integer NOT NULL,
+  manifest   text NOT NULL,
+  content    bytea NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (run_id, turn)
+);
+CREATE TRIGGER run_snapshots_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON agent_manager.run_snapshots
+  FOR EACH STATEMENT EXECUTE FUNCTION agent_manager.refuse_change();

@@ -1,4 +1,4 @@
-/** Runs: create, retry, list, get, stop, interrupt. */
+/** Runs: create, retry, fork, list, get, stop, interrupt. */
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
@@ -10,6 +10,7 @@ import {
   createRunHeaders,
   createRunQuery,
   filterFrom,
+  forkBody,
   listRunsQuery,
   newRunFrom,
   pageFrom,
@@ -34,6 +35,7 @@ const ADMISSION = [
 export function addRunRoutes(app: RouteApp, deps: ApiDeps): void {
   addCreate(app, deps)
   addRetry(app, deps)
+  addFork(app, deps)
   addList(app, deps)
   addGet(app, deps)
   addStop(app, deps)
@@ -87,6 +89,33 @@ function addRetry(app: RouteApp, { runs }: ApiDeps): void {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
       const run = await runs.retry(id, { prompt: body.prompt || null, tag: body.tag })
+      return reply.code(201).send({ run: runView(run) })
+    },
+  })
+}
+
+function addFork(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/fork',
+    schema: {
+      operationId: 'forkRun',
+      tags: ['runs'],
+      summary: 'Go off from a turn of a run',
+      description:
+        'Makes a new run, `fork_of` this one, whose sandbox begins with the files as they were at the end of the turn and whose agent is told what was said until then. Its diff shows those changes too. This run stays as it is.',
+      params: idParams,
+      querystring: noQuery,
+      body: forkBody,
+      response: {
+        201: runAnswer,
+        ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'STATE_NO_DIFF'),
+      },
+    },
+    handler: async ({ params, body }, reply) => {
+      const id = idOr404(params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, body.run_id, 'run_id')
+      const run = await runs.fork(id, { message: body.message || null, fromTurn: body.from_turn })
       return reply.code(201).send({ run: runView(run) })
     },
   })

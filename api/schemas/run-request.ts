@@ -70,6 +70,20 @@ export const retryBody = z.strictObject({
   tag: textIn(255, 'The label of the new run; absent: that of this run.'),
 })
 
+const MAX_TURN = 1_000_000
+
+export const forkBody = z.strictObject({
+  run_id: repeatedId,
+  message: longTextIn(MAX_PROMPT_BYTES, 'What the agent is told first; absent: to go on with the task.'),
+  from_turn: z
+    .int()
+    .min(1)
+    .max(MAX_TURN)
+    .nullish()
+    .transform((turn) => turn ?? null)
+    .meta({ description: 'The turn at whose end it goes off; absent: the last one that is over.' }),
+})
+
 export const createRunHeaders = z.looseObject({
   'idempotency-key': keyIn.min(1).optional().meta({
     description:

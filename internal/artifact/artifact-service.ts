@@ -1,7 +1,7 @@
 /** Use cases of artifacts: what a run left, and the bytes of one. */
 import type { Db } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
-import { isFinal, type Run } from '../run/run.ts'
+import { endedTurn, type Run } from '../run/run.ts'
 import { findRun } from '../run/run-store.ts'
 import type { Artifact, ArtifactSource, OpenArtifact, RunOfArtifacts } from './artifact.ts'
 
@@ -33,8 +33,5 @@ export class ArtifactService {
     throw new AppError('NOT_FOUND_ARTIFACT', `There is no artifact with id ${id.slice(0, 200)}.`)
   }
 }
-
-export const endedTurn = ({ status, turn }: Pick<Run, 'status' | 'turn'>): number =>
-  isFinal(status) || status === 'needs_review' ? turn : turn - 1
 
 const ofRun = (run: Run): RunOfArtifacts => ({ id: run.id, endedTurn: endedTurn(run) })

@@ -1,11 +1,11 @@
 /** The conversation of a run through its last ended turn, as a Markdown document. */
 import { createHash } from 'node:crypto'
 import type { Db } from '../db/tables.ts'
+import { endedTurn } from '../run/run.ts'
 import { findRun } from '../run/run-store.ts'
 import { markdownOf } from '../transcript/markdown.ts'
 import { readTranscript } from '../transcript/transcript-service.ts'
 import type { ArtifactSource, OpenArtifact } from './artifact.ts'
-import { endedTurn } from './artifact-service.ts'
 
 /** Beyond it the document ends with a word about it; the log has the rest. */
 const MAX_BYTES = 32 * 1024 * 1024

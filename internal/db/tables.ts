@@ -171,6 +171,14 @@ export interface RunDiffsTable {
   created_at: Timestamp
 }
 
+export interface RunSnapshotsTable {
+  run_id: string
+  turn: number
+  manifest: string
+  content: Buffer
+  created_at: Timestamp
+}
+
 export type ApprovalStep = 'intended' | 'planned' | 'landed' | 'committed' | 'done' | 'failed'
 
 export interface ApprovalsTable {
@@ -203,6 +211,7 @@ export interface Tables {
   run_inputs: RunInputsTable
   interactions: InteractionsTable
   run_diffs: RunDiffsTable
+  run_snapshots: RunSnapshotsTable
   approvals: ApprovalsTable
 }
 

@@ -14,6 +14,7 @@ import type { Page, PageRequest } from '../page.ts'
 import type { Profile } from '../profile/profile.ts'
 import { refuseBroken } from './admission.ts'
 import { configEvent } from './config-event.ts'
+import { type ForkRequest, planFork } from './fork.ts'
 import { cancelWaiting } from './input-store.ts'
 import { planRetry } from './retry.ts'
 import { isFinal, type Run, type RunFilter, type RunStatus } from './run.ts'
@@ -100,6 +101,16 @@ export class RunService {
    */
   async retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run> {
     const run = await this.#insert(await planRetry(await this.get(id), change, this.#deps))
+    if (!run) throw new AppError('INTERNAL', 'The run could not be created.')
+    return run
+  }
+
+  /**
+   * A new run that goes off from the end of a turn.
+   * @throws NOT_FOUND_RUN and what planFork throws
+   */
+  async fork(id: string, request: ForkRequest): Promise<Run> {
+    const run = await this.#insert(await planFork(await this.get(id), request, this.#deps))
     if (!run) throw new AppError('INTERNAL', 'The run could not be created.')
     return run
   }

@@ -190,6 +190,10 @@ export interface RunFilter {
   readonly tagPrefix: string | null
 }
 
+/** The last turn that is over; 0: none yet. */
+export const endedTurn = ({ status, turn }: Pick<Run, 'status' | 'turn'>): number =>
+  isFinal(status) || status === 'needs_review' ? turn : turn - 1
+
 /** How a turn that ran to its end leaves the run. */
 export function afterTurn(facts: { mode: RunMode; changed: boolean }): {
   status: 'needs_review' | 'complete'

@@ -88,7 +88,24 @@ test('a run is explained, read, fetched, repeated and deleted', async () => {
     result: { stopped_count: 1, failures: [] },
   })
   expect((await runOf(service.url, secondId))['status']).toBe('RUN_STATUS_CANCELLED')
-})
+  // Two turns of a real CLI, on a machine that may be busy.
+}, 180_000)
+
+test('a run that goes off from another begins with its files and its conversation', async () => {
+  const { id } = await createRun(service.url, root)
+  const parent = await untilRun(service.url, id, isFinished, 120_000)
+  const answer = await post(`/runs/${id}/fork`, { message: 'Now look at it.', from_turn: 1 })
+  expect(answer.status).toBe(201)
+  expect(answer.body['run']).toMatchObject({ fork_of: id, retry_of: null, turn: 1 })
+  const forkId = answer.body['run'].id
+  const fork = await untilRun(service.url, forkId, isFinished, 120_000)
+  expect(fork).toMatchObject({ status: 'RUN_STATUS_NEEDS_REVIEW', resume_mode: 'replayed' })
+  const diffOf = async (run: string) => (await get(`/runs/${run}/diff`))['diff'].content
+  expect(await diffOf(forkId)).toBe(await diffOf(id))
+  expect(parent['status']).toBe('RUN_STATUS_NEEDS_REVIEW')
+  const log = await eventsOf(service.url, forkId)
+  expect(log.flatMap(({ sandbox }) => sandbox?.action ?? [])).toEqual(['created', 'forked'])
+}, 300_000)
 
 test('a dry run says what would come, with the true state of this machine', async () => {
   const task = await post('/tasks', {

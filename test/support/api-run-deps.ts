@@ -12,6 +12,7 @@ export interface AskedOfRuns {
   tag?: string
   preflight?: RunWish
   retry?: { id: string; prompt: string | null; tag: string | null }
+  fork?: { id: string; message: string | null; fromTurn: number | null }
   stopTag?: { tag: string; actor: string }
   stopAll?: { tagPrefix: string | null; actor: string }
   deleted?: { id: string; actor: string }
@@ -31,7 +32,7 @@ export const A_BROKEN_CHECK: AdmissionCheck = {
 
 export const copyUseCases = (
   asked: AskedOfRuns,
-): Pick<ApiDeps['runs'], 'getByTag' | 'preflight' | 'retry'> => ({
+): Pick<ApiDeps['runs'], 'getByTag' | 'preflight' | 'retry' | 'fork'> => ({
   getByTag: async (tag) => {
     asked.tag = tag
     if (tag === 'none') throw missingRun(tag)
@@ -47,6 +48,11 @@ export const copyUseCases = (
       resolved: wish.profileId === null ? { config, sources, mode: 'sandboxed' } : null,
       prompt: null,
     }
+  },
+  fork: async (id, request) => {
+    asked.fork = { id, ...request }
+    if (id !== RUN_ID) throw missingRun(id)
+    return aRun({ forkOf: { runId: id, turn: request.fromTurn ?? 1 } })
   },
   retry: async (id, change) => {
     asked.retry = { id, ...change }

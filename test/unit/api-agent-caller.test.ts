@@ -31,6 +31,7 @@ const CHANGING = [
   ['POST', '/api/v1/runs/tag/a-tag/stop', {}],
   ['DELETE', RUN, undefined],
   ['POST', `${RUN}/retry`, {}],
+  ['POST', `${RUN}/fork`, {}],
   ['POST', `${RUN}/stop`, {}],
   ['POST', `${RUN}/interrupt`, {}],
   ['POST', `${RUN}/continue`, { message: 'm' }],

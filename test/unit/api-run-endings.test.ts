@@ -115,6 +115,29 @@ describe('POST /runs/{id}/retry', () => {
   })
 })
 
+describe('POST /runs/{id}/fork', () => {
+  it('needs no body', async () => {
+    const response = await post(`/${RUN_ID}/fork`)
+
+    expect(response.statusCode).toBe(201)
+    expect(response.json().run).toMatchObject({ fork_of: RUN_ID, retry_of: null })
+    expect(asked.fork).toEqual({ id: RUN_ID, message: null, fromTurn: null })
+  })
+
+  it('takes a message and a turn', async () => {
+    await post(`/${RUN_ID}/fork`, { message: 'otherwise', fromTurn: 2 })
+
+    expect(asked.fork).toEqual({ id: RUN_ID, message: 'otherwise', fromTurn: 2 })
+  })
+
+  it.each([{ from_turn: 0 }, { from_turn: 1.5 }, { from_turn: '1' }, { turn: 1 }])(
+    'refuses %j',
+    async (body) => {
+      expect((await post(`/${RUN_ID}/fork`, body)).statusCode).toBe(400)
+    },
+  )
+})
+
 describe('POST /runs?dry_run=true', () => {
   it('tells everything that was looked at and makes nothing', async () => {
     delete asked.run
