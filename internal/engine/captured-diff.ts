@@ -28,13 +28,13 @@ export interface CapturedDiff {
  * @throws when the diff of a good turn cannot be read: that is a failure
  */
 export async function captureDiff(
-  deps: { readonly sandbox: Pick<SandboxService, 'diff'>; readonly writer: RunWriter },
+  deps: { readonly diff: SandboxService['diff']; readonly writer: RunWriter },
   workspace: Workspace,
   isGood: boolean,
 ): Promise<CapturedDiff | null> {
   if (workspace.sandbox === null) return null
   try {
-    const diff = await deps.sandbox.diff(workspace.sandbox.id)
+    const diff = await deps.diff(workspace.sandbox.id)
     const snapshot = await captureSnapshot(deps.writer, workspace.root, diff)
     return { diff, summary: summarise(diff), snapshot }
   } catch (error) {
