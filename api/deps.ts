@@ -8,10 +8,20 @@ import type { Artifact, OpenArtifact } from '../internal/artifact/artifact.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
 import type { Explanation } from '../internal/explain/explain.ts'
 import type { HealthReport } from '../internal/health.ts'
+import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
+import type { Begun } from '../internal/idempotency/idempotency-service.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
+import type { Metrics } from '../internal/metrics.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
-import type { NewProfile, Profile } from '../internal/profile/profile.ts'
+import type {
+  NewProfile,
+  Profile,
+  ProfileFilter,
+  ProfileUpdate,
+  ProfileVersion,
+} from '../internal/profile/profile.ts'
+import type { IfMatch } from '../internal/revision.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
 import type { StoppedRuns } from '../internal/run/run-ending.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
@@ -19,27 +29,49 @@ import type { RunPlan, RunWish } from '../internal/run/run-plan.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
-import type { NewTask, Task } from '../internal/task/task.ts'
+import type { NewTask, Task, TaskFilter, TaskUpdate } from '../internal/task/task.ts'
 import type { TranscriptPage } from '../internal/transcript/transcript-service.ts'
 
 export interface ProfileUseCases {
-  create(profile: NewProfile): Promise<Profile>
+  /** `id`: creating the same id again answers the profile of the first time. */
+  create(profile: NewProfile, id?: string): Promise<Profile>
   ensure(request: {
     profileKey: string
     defaults: NewProfile | null
     updateExisting: boolean
   }): Promise<{ profile: Profile; created: boolean; updated: boolean }>
   get(id: string): Promise<Profile>
+  list(filter: ProfileFilter, page: PageRequest): Promise<Page<Profile>>
+  /** A new version where anything differs. Throws PRECONDITION_FAILED, CONFLICT_DUPLICATE. */
+  update(id: string, wanted: ProfileUpdate, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED. */
+  setArchived(id: string, isArchived: boolean, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless; versions stay. Throws PRECONDITION_FAILED. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+  versions(id: string, page: PageRequest): Promise<Page<ProfileVersion>>
+  /** Throws NOT_FOUND_PROFILE_VERSION. */
+  version(id: string, version: number): Promise<ProfileVersion>
 }
 
 export interface TaskUseCases {
-  create(task: NewTask): Promise<Task>
+  /** `id`: creating the same id again answers the task of the first time. */
+  create(task: NewTask, id?: string): Promise<Task>
   get(id: string): Promise<Task>
+  list(filter: TaskFilter, page: PageRequest): Promise<Page<Task>>
+  /** Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID where it would move away from under its runs. */
+  update(id: string, wanted: TaskUpdate, ifMatch: IfMatch): Promise<Task>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID while it has unfinished runs. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+}
+
+export interface TaskCancelUseCase {
+  /** Durable intent to stop every run. Throws PRECONDITION_FAILED, STATE_TERMINAL, STATE_TRANSITION_INVALID. */
+  cancel(id: string, actor: string, ifMatch: IfMatch): Promise<Task>
 }
 
 export interface RunUseCases {
-  /** `replayed`: the idempotency key was used before with the same request. */
-  create(request: NewRun): Promise<{ run: Run; replayed: boolean }>
+  /** `id`: creating the same id again answers the run of the first time, as it is now (`replayed`). */
+  create(request: NewRun, id?: string): Promise<{ run: Run; replayed: boolean }>
   get(id: string): Promise<Run>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** The newest of exactly this tag. Throws NOT_FOUND_RUN. */
@@ -48,13 +80,16 @@ export interface RunUseCases {
   stop(id: string, actor: string): Promise<Run>
   /** What `create` would do and every reason it would refuse; nothing is made. */
   preflight(request: RunWish): Promise<RunPlan>
-  /** A finished run once more, as a new one. Throws STATE_TRANSITION_INVALID while it is not finished. */
-  retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run>
+  /**
+   * A finished run once more, as a new one; `newId` again answers the run of the first time. Throws
+   * STATE_TRANSITION_INVALID while it is not finished.
+   */
+  retry(id: string, change: { prompt: string | null; tag: string | null }, newId?: string): Promise<Run>
   /**
    * A new run with the files and the conversation of this one at the end of a turn. Throws STATE_TRANSITION_INVALID
    * before its first turn is over, STATE_NO_DIFF where its files were not kept.
    */
-  fork(id: string, request: { message: string | null; fromTurn: number | null }): Promise<Run>
+  fork(id: string, request: { message: string | null; fromTurn: number | null }, newId?: string): Promise<Run>
 }
 
 export interface RunEndingUseCases {
@@ -71,11 +106,12 @@ export interface ConversationUseCases {
   interrupt(id: string, actor: string): Promise<Run>
   /**
    * Tells the agent more: in a turn of its own after this one, or at once (`steer`). A finished or reviewable run
-   * goes on. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
+   * goes on. `inputId`: saying the same one again says nothing new. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
    */
   continue(
     id: string,
     request: { message: string; delivery: 'queue' | 'steer'; actor: string | null },
+    inputId?: string,
   ): Promise<{ run: Run; input: RunInput }>
   /** Inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
   inputs(id: string, page: PageRequest): Promise<Page<RunInput>>
@@ -154,6 +190,14 @@ export interface ArtifactUseCases {
   open(id: string): Promise<OpenArtifact>
 }
 
+export interface IdempotencyUseCase {
+  /**
+   * Whether the request is the first of its key, or what the first one was answered; waits while that one is being
+   * carried out. Throws IDEMPOTENCY_MISMATCH, STATE_IDEMPOTENCY_IN_FLIGHT.
+   */
+  begin(request: KeyedRequest): Promise<Begun>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -162,12 +206,31 @@ export interface Peer {
   readonly localPort: number
 }
 
+/** What one replica takes; 0 requests a second: as many as come. */
+export interface RequestLimits {
+  /** Of one request. */
+  readonly bodyBytes: number
+  /** Of all requests that are being served. At least `bodyBytes`. */
+  readonly allBodiesBytes: number
+  /** Served at once. */
+  readonly requests: number
+  /** Requests a second of one address; of one principal; of one principal to what is expensive. */
+  readonly perAddress: number
+  readonly perPrincipal: number
+  readonly expensivePerPrincipal: number
+}
+
 export interface ApiDeps {
   readonly log: Logger
   readonly version: string
-  readonly limits: { readonly bodyBytes: number }
+  readonly metrics: Metrics
+  readonly limits: RequestLimits
+  /** The metrics as text for a scraper. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>
   readonly profiles: ProfileUseCases
+  readonly idempotency: IdempotencyUseCase
   readonly tasks: TaskUseCases
+  readonly taskCancel: TaskCancelUseCase
   readonly runs: RunUseCases
   readonly ending: RunEndingUseCases
   readonly conversation: ConversationUseCases

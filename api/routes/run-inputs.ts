@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { checkRepeatedId, idOr404, idParams, noQuery } from '../schemas/common.ts'
+import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import {
   continueAnswer,
@@ -11,8 +12,8 @@ import {
   inputParams,
   inputsAnswer,
   inputView,
+  listInputsQuery,
 } from '../schemas/run-input.ts'
-import { listInputsQuery, pageFrom } from '../schemas/run-request.ts'
 import { runView } from '../schemas/run-view.ts'
 
 const ONE_INPUT = ['NOT_FOUND_RUN', 'NOT_FOUND_INPUT', 'STATE_INPUT_DELIVERED'] as const
@@ -42,11 +43,11 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
         ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'RUNNER_CAPABILITY'),
       },
     },
-    handler: async ({ params, body }, reply) => {
+    handler: async ({ params, body, reservation }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
       const request = { message: body.message, delivery: body.delivery ?? 'queue', actor: body.actor }
-      const { run, input } = await conversation.continue(id, request)
+      const { run, input } = await conversation.continue(id, request, reservation?.subjectId)
       return reply.code(202).send({ success: true, run: runView(run), input: inputView(input) })
     },
   })
@@ -68,12 +69,7 @@ function addList(app: RouteApp, { conversation }: ApiDeps): void {
     },
     handler: async ({ params, query }) => {
       const page = await conversation.inputs(idOr404(params.id, 'NOT_FOUND_RUN'), pageFrom(query))
-      return {
-        inputs: page.items.map(inputView),
-        total: page.total,
-        total_exact: page.totalExact,
-        next_page_token: page.next,
-      }
+      return { inputs: page.items.map(inputView), ...pageView(page) }
     },
   })
 }

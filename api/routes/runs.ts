@@ -1,19 +1,23 @@
 /** Runs: create, retry, fork, list, get, stop, interrupt. */
+import type { FastifyRequest } from 'fastify'
 import type { ApiDeps } from '../deps.ts'
+import { keyOfHeader } from '../plugins/idempotency.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
 import { dryRunAnswer, dryRunView } from '../schemas/dry-run.ts'
+import { keyHeaders } from '../schemas/idempotency.ts'
+import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
 import {
   createRunBody,
-  createRunHeaders,
   createRunQuery,
   filterFrom,
   forkBody,
+  isDryRun,
+  keyInBody,
   listRunsQuery,
   newRunFrom,
-  pageFrom,
   retryBody,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
@@ -21,8 +25,6 @@ import { getRunView, runView } from '../schemas/run-view.ts'
 const ADMISSION = [
   'NOT_FOUND_TASK',
   'NOT_FOUND_PROFILE',
-  'STATE_IDEMPOTENCY_IN_FLIGHT',
-  'IDEMPOTENCY_MISMATCH',
   'VALIDATION_PROJECT_ROOT',
   'VALIDATION_SCOPE',
   'SANDBOX_GIT_LAYOUT',
@@ -46,13 +48,14 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
   app.route({
     method: 'POST',
     url: '/api/v1/runs',
+    config: { idempotencyKeyOf: createRunKey },
     schema: {
       operationId: 'createRun',
       tags: ['runs'],
       summary: 'Create a run',
       description:
-        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. With an idempotency key a repeated request answers with the run of the first and `Idempotency-Replayed: true`. With `dry_run=true` nothing is created: the answer is a 200 with everything that stands in the way.',
-      headers: createRunHeaders,
+        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. The idempotency key may stand in the body as well. With `dry_run=true` nothing is created: the answer is a 200 with everything that stands in the way.',
+      headers: keyHeaders,
       querystring: createRunQuery,
       body: createRunBody,
       response: { 200: dryRunAnswer, 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
@@ -60,11 +63,17 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
     handler: async (request, reply) => {
       const wanted = newRunFrom(request.body, request.headers['idempotency-key'])
       if (request.query.dry_run) return reply.code(200).send(dryRunView(await runs.preflight(wanted)))
-      const { run, replayed } = await runs.create(wanted)
+      const { run, replayed } = await runs.create(wanted, request.reservation?.subjectId)
       if (replayed) reply.header('idempotency-replayed', 'true')
       return reply.code(201).send({ run: runView(run) })
     },
   })
+}
+
+/** The header, or the member of the body that the original has; a dry run changes nothing. */
+function createRunKey(request: FastifyRequest): string | null {
+  if (isDryRun(request.query)) return null
+  return keyOfHeader(request) ?? keyInBody(request.body)
 }
 
 function addRetry(app: RouteApp, { runs }: ApiDeps): void {
@@ -85,10 +94,11 @@ function addRetry(app: RouteApp, { runs }: ApiDeps): void {
         ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID'),
       },
     },
-    handler: async ({ params, body }, reply) => {
+    handler: async ({ params, body, reservation }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
-      const run = await runs.retry(id, { prompt: body.prompt || null, tag: body.tag })
+      const change = { prompt: body.prompt || null, tag: body.tag }
+      const run = await runs.retry(id, change, reservation?.subjectId)
       return reply.code(201).send({ run: runView(run) })
     },
   })
@@ -112,10 +122,11 @@ function addFork(app: RouteApp, { runs }: ApiDeps): void {
         ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'STATE_NO_DIFF'),
       },
     },
-    handler: async ({ params, body }, reply) => {
+    handler: async ({ params, body, reservation }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
-      const run = await runs.fork(id, { message: body.message || null, fromTurn: body.from_turn })
+      const request = { message: body.message || null, fromTurn: body.from_turn }
+      const run = await runs.fork(id, request, reservation?.subjectId)
       return reply.code(201).send({ run: runView(run) })
     },
   })
@@ -135,12 +146,7 @@ function addList(app: RouteApp, { runs }: ApiDeps): void {
     },
     handler: async (request) => {
       const page = await runs.list(filterFrom(request.query), pageFrom(request.query))
-      return {
-        runs: page.items.map(runView),
-        total: page.total,
-        total_exact: page.totalExact,
-        next_page_token: page.next,
-      }
+      return { runs: page.items.map(runView), ...pageView(page) }
     },
   })
 }

@@ -4,6 +4,7 @@ import type { RunInput } from '../../internal/run/run-input.ts'
 import { requiredLongTextIn, wordIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES } from '../limits.ts'
 import { actorIn, idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
+import { pageOut, pageQuery } from './page.ts'
 import { runOut } from './run.ts'
 
 const DELIVERIES = ['queue', 'steer'] as const
@@ -19,6 +20,8 @@ export const continueBody = z.strictObject({
 })
 
 export const editInputBody = z.strictObject({ run_id: repeatedId, message: messageIn })
+
+export const listInputsQuery = z.strictObject(pageQuery('Inputs'))
 
 export const inputParams = z.strictObject({
   id: z.string().meta({ description: 'The run. A UUID; anything else is a 404.' }),
@@ -69,8 +72,6 @@ export const inputView = (input: RunInput): z.output<typeof inputOut> => ({
 export const continueAnswer = z.strictObject({ success: z.literal(true), run: runOut, input: inputOut })
 export const inputsAnswer = z.strictObject({
   inputs: z.array(inputOut),
-  total: z.int().meta({ description: 'Inputs of the run.' }),
-  total_exact: z.boolean(),
-  next_page_token: z.string().nullable().meta({ description: 'null: this was the last page.' }),
+  ...pageOut,
 })
 export const inputAnswer = z.strictObject({ input: inputOut })

@@ -4,6 +4,7 @@ import { ArtifactService } from '../../internal/artifact/artifact-service.ts'
 import { diffArtifacts } from '../../internal/artifact/diff-artifacts.ts'
 import { transcriptArtifacts } from '../../internal/artifact/transcript-artifacts.ts'
 import type { Engine } from '../../internal/engine/engine.ts'
+import type { StoredEvent } from '../../internal/event/event.ts'
 import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
 import type { Redactor } from '../../internal/event/redactor.ts'
@@ -15,6 +16,7 @@ import { Conversation } from '../../internal/run/conversation.ts'
 import { RunEnding } from '../../internal/run/run-ending.ts'
 import { RunService } from '../../internal/run/run-service.ts'
 import type { RunnerRegistry } from '../../internal/runner/registry.ts'
+import { TaskCancel } from '../../internal/task/task-cancel.ts'
 import { TaskService } from '../../internal/task/task-service.ts'
 import { TranscriptService } from '../../internal/transcript/transcript-service.ts'
 import type { Parts } from './parts.ts'
@@ -24,12 +26,14 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'environment' | 'sand
   readonly registry: RunnerRegistry
   readonly redactor: Redactor
   readonly feed: EventFeed
+  publish(events: readonly StoredEvent[]): void
 }
 
 type UseCases = Pick<
   ApiDeps,
   | 'profiles'
   | 'tasks'
+  | 'taskCancel'
   | 'runs'
   | 'ending'
   | 'events'
@@ -42,11 +46,10 @@ type UseCases = Pick<
 }
 
 export function createUseCases(core: Core): UseCases {
-  const { engine, registry, redactor, feed } = core
+  const { engine, registry, redactor, feed, publish } = core
   const { levers } = core.config
   const { db } = core.database.database
   const projectRoots = levers.SAFETY_PROJECT_ROOTS
-  const publish = feed.publish.bind(feed)
   const wake = () => engine.wake()
   const admission: AdmissionDeps = {
     dataDir: core.config.dataDir,
@@ -79,6 +82,7 @@ export function createUseCases(core: Core): UseCases {
   return {
     profiles,
     tasks,
+    taskCancel: new TaskCancel({ db, tasks, stopRun: (id, actor) => runs.stop(id, actor) }),
     runs,
     ending: new RunEnding({
       db,

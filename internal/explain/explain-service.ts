@@ -19,7 +19,7 @@ export interface ExplainDeps {
   readonly admission: AdmissionDeps
   readonly projectRoots: readonly string[]
   readonly places: number
-  readonly engine: { readonly activeRuns: number; readonly isClaiming: boolean }
+  readonly engine: { readonly load: { readonly runs: number }; readonly claimState: string }
 }
 
 /** A neighbour that takes longer is told of as one that does not answer. */
@@ -47,8 +47,7 @@ export class ExplainService {
       this.#sandbox(run),
       this.#needs(run),
     ])
-    const { activeRuns: taken, isClaiming } = engine
-    const replica = { places, taken, isClaiming }
+    const replica = { places, taken: engine.load.runs, isClaiming: engine.claimState === 'claiming' }
     return explain({
       run,
       ...row,

@@ -15,6 +15,7 @@ import { storableText, toStorable } from '../event/storable.ts'
 import { invariant } from '../invariant.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
+import { holdTask } from './holds.ts'
 import {
   changeQueued,
   countQueued,
@@ -49,8 +50,10 @@ export class Conversation {
   }
 
   /**
+   * @param inputId the input's id, where the caller's key stands for one; saying the same id again says nothing new
    * @throws NOT_FOUND_RUN; RUNNER_CAPABILITY where the runner cannot go on, or cannot be told while it works;
-   * STATE_TRANSITION_INVALID while an approval is being carried out, or when too much waits to be heard
+   * STATE_TRANSITION_INVALID while an approval is being carried out, or when too much waits to be heard;
+   * NOT_FOUND_TASK where a finished run's task was deleted
    */
   async continue(
     id: string,
@@ -59,15 +62,16 @@ export class Conversation {
       readonly delivery: 'queue' | 'steer'
       readonly actor: string | null
     },
+    inputId: string = uuid(),
   ): Promise<{ run: Run; input: RunInput }> {
     const run = await this.#get(id)
     this.#checkAbility(run, request.delivery)
-    const inputId = uuid()
     const { delivery } = request
     const content = storableText(request.message, this.#deps.redactor)
     const actor = request.actor === null ? null : storableText(request.actor, this.#deps.redactor)
     const events = await this.#deps.db.transaction().execute(async (tx) => {
       const row = await lockRun(tx, id)
+      if (await findInput(tx, id, inputId)) return []
       if ((await countQueued(tx, id)) >= MAX_QUEUED_INPUTS) {
         const message = `${MAX_QUEUED_INPUTS} inputs of run ${id} wait already. Try again when it has heard some.`
         throw new AppError('STATE_TRANSITION_INVALID', message)
@@ -150,7 +154,7 @@ export class Conversation {
   async #goOn(
     tx: Db,
     id: string,
-    row: { readonly status: RunStatus; readonly sandbox_generation: number },
+    row: { readonly status: RunStatus; readonly sandbox_generation: number; readonly task_id: string },
   ): Promise<StoredEvent[]> {
     if (await hasOpenApproval(tx, id)) {
       throw new AppError(
@@ -158,6 +162,7 @@ export class Conversation {
         `An approval of run ${id} is being carried out. Try again.`,
       )
     }
+    await holdTask(tx, row.task_id)
     const keeps = await keepsSandbox(tx, id, row.sandbox_generation)
     const events = await append(tx, {
       runId: id,
@@ -227,10 +232,10 @@ async function keepsSandbox(tx: Db, runId: string, generation: number): Promise<
 async function lockRun(
   tx: Db,
   id: string,
-): Promise<{ status: RunStatus; turn: number; sandbox_generation: number }> {
+): Promise<{ status: RunStatus; turn: number; sandbox_generation: number; task_id: string }> {
   const row = await tx
     .selectFrom('runs')
-    .select(['status', 'turn', 'sandbox_generation'])
+    .select(['status', 'turn', 'sandbox_generation', 'task_id'])
     .where('id', '=', id)
     .where('deleted_at', 'is', null)
     .forUpdate()

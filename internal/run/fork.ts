@@ -1,15 +1,10 @@
 /** A new run that goes off from the end of a turn of another: its files, its conversation, its settings. */
-import { createHash } from 'node:crypto'
-import { v7 as uuid } from 'uuid'
 import type { Db } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import { storableText } from '../event/storable.ts'
-import { resolveScope } from '../project-root.ts'
 import { hasSnapshot } from '../snapshot/snapshot-store.ts'
-import { admit } from './admission.ts'
 import { endedTurn, type Run } from './run.ts'
-import type { PlanDeps } from './run-plan.ts'
-import type { RunInsert } from './run-store.ts'
+import { admitAgain, type CopyDeps, type RunCopy } from './run-copy.ts'
 
 export interface ForkRequest {
   /** What the agent is told first; null: to go on. */
@@ -24,32 +19,12 @@ const GO_ON = 'Go on with the task from here.'
  * @throws STATE_TRANSITION_INVALID before its first turn is over; VALIDATION_FIELD for a turn that is not;
  * STATE_NO_DIFF where its files were not kept; what admission finds
  */
-export async function planFork(
-  run: Run,
-  request: ForkRequest,
-  deps: PlanDeps & { readonly db: Db },
-): Promise<RunInsert> {
+export async function planFork(run: Run, request: ForkRequest, deps: CopyDeps): Promise<RunCopy> {
   const turn = await turnOf(run, request.fromTurn, deps.db)
-  const task = await deps.tasks.get(run.taskId)
-  const { projectRoot } = await resolveScope(task, deps.projectRoots)
-  await admit({ config: run.config, mode: run.mode, projectRoot }, deps.admission)
-  const id = uuid()
-  const { profileId, profileVersion } = run
   return {
-    id,
-    taskId: run.taskId,
-    profile:
-      profileId === null || profileVersion === null ? null : { id: profileId, version: profileVersion },
+    task: await admitAgain(run, deps),
     // It goes its own way: under the other's tag the other stays the newest.
-    tag: id,
-    mode: run.mode,
-    config: run.config,
-    sources: run.configSources,
-    idempotencyKey: null,
-    requestDigest: createHash('sha256')
-      .update(JSON.stringify(['fork', run.id, request]))
-      .digest('hex'),
-    inputId: uuid(),
+    tag: null,
     prompt: storableText(request.message ?? GO_ON, deps.redactor),
     retryOf: null,
     forkOf: { runId: run.id, turn },

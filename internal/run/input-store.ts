@@ -1,8 +1,9 @@
 /** All SQL of inputs: what an agent is told, in the order it was said. */
-import { type Selectable, type SqlBool, sql } from 'kysely'
+import { type Selectable, sql } from 'kysely'
+import { afterPage, cursorOf, toPage } from '../db/pages.ts'
 import type { Db, RunInputsTable } from '../db/tables.ts'
 import type { NewEvent } from '../event/event.ts'
-import { checkToken, type Page, type PageRequest } from '../page.ts'
+import type { Page, PageRequest } from '../page.ts'
 import type { RunInput } from './run-input.ts'
 
 export async function insertInput(
@@ -160,31 +161,18 @@ export const MAX_QUEUED_INPUTS = 100
 
 /** A page, oldest first, by keyset (created_at, id). Index run_inputs_of_run. */
 export async function listInputs(db: Db, runId: string, page: PageRequest): Promise<Page<RunInput>> {
-  checkToken(page)
-  let query = db.selectFrom('run_inputs').selectAll().where('run_id', '=', runId)
-  if (page.after !== null) {
-    query = query.where(
-      sql<SqlBool>`(created_at, id) > (SELECT created_at, id FROM agent_manager.run_inputs WHERE id = ${page.after} AND run_id = ${runId})`,
-    )
-  }
-  const rows = await query
+  const matching = db.selectFrom('run_inputs').where('run_id', '=', runId)
+  const rows = await matching
+    .selectAll()
+    .select(cursorOf('run_inputs').as('cursor'))
+    .where(afterPage('run_inputs', page.after, 'oldest first'))
     .orderBy('created_at')
     .orderBy('id')
     .offset(page.offset)
     .limit(page.size + 1)
     .execute()
-  const shown = rows.slice(0, page.size)
-  const { n } = await db
-    .selectFrom('run_inputs')
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .where('run_id', '=', runId)
-    .executeTakeFirstOrThrow()
-  return {
-    items: shown.map(toInput),
-    total: n,
-    totalExact: true,
-    next: rows.length > page.size ? (shown.at(-1)?.id ?? null) : null,
-  }
+  const list = { table: 'run_inputs', size: page.size, matching: matching.select('id') } as const
+  return toPage(db, list, rows, toInput)
 }
 
 /** What the run was first told. Index run_inputs_of_run. */

@@ -2,9 +2,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../db/tables.ts'
 import { invariant } from '../invariant.ts'
-import type { RunStatus } from './run.ts'
-
-const STOPPABLE = ['pending', 'starting', 'running', 'needs_review'] as const satisfies readonly RunStatus[]
+import { type RunStatus, UNFINISHED_STATUSES } from './run.ts'
 
 /** The database's time to the microsecond, as text: a Date would cut it. */
 export async function databaseTime(db: Db): Promise<string> {
@@ -13,7 +11,7 @@ export async function databaseTime(db: Db): Promise<string> {
   return rows[0].now
 }
 
-/** Ids in order, above `after`, of runs created until then. Indexes runs_pending, runs_driven. */
+/** Ids in order, above `after`, of runs created until then. Index runs_unfinished. */
 export async function stoppableRuns(
   db: Db,
   request: {
@@ -27,7 +25,7 @@ export async function stoppableRuns(
   let query = db
     .selectFrom('runs')
     .select('id')
-    .where('status', 'in', [...STOPPABLE])
+    .where('status', 'in', UNFINISHED_STATUSES)
     .where(sql<boolean>`created_at <= ${until}::timestamptz`)
   if (after !== null) query = query.where('id', '>', after)
   if (tagPrefix !== null) query = query.where(sql<boolean>`starts_with(tag, ${tagPrefix})`)

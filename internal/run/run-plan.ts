@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { storableText } from '../event/storable.ts'
 import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
-import type { ProfileService } from '../profile/profile-service.ts'
+import { checkUsable, type ProfileService } from '../profile/profile-service.ts'
 import { resolveScope } from '../project-root.ts'
 import { renderPrompt, type Task } from '../task/task.ts'
 import type { TaskService } from '../task/task-service.ts'
@@ -118,10 +118,12 @@ async function knownProfile(
 ): Promise<{ profile: Profile | null; settings: ProfileSettings }> {
   if (profileId !== null) {
     const profile = await profiles.get(profileId)
+    checkUsable(profile)
     return { profile, settings: profile.settings }
   }
   if (profileRef === null) return { profile: null, settings: {} }
   const profile = await profiles.findByKey(profileRef.profileKey)
+  if (profile) checkUsable(profile)
   if (profile === null && profileRef.defaults === null) throw noDefaults(profileRef.profileKey)
   return { profile, settings: profile?.settings ?? profileRef.defaults?.settings ?? {} }
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { hasOpenApproval } from '../approval/approval-store.ts'
+import { violatedConstraint } from '../db/pg-error.ts'
 import type { Tables } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import type { NewEvent, StoredEvent } from '../event/event.ts'
@@ -12,23 +13,18 @@ import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
 import { invariant } from '../invariant.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { Profile } from '../profile/profile.ts'
+import type { Task } from '../task/task.ts'
 import { refuseBroken } from './admission.ts'
 import { configEvent } from './config-event.ts'
 import { type ForkRequest, planFork } from './fork.ts'
+import { holdAdmitted, holdProfile } from './holds.ts'
 import { cancelWaiting } from './input-store.ts'
 import { planRetry } from './retry.ts'
 import { isFinal, type Run, type RunFilter, type RunStatus } from './run.ts'
+import { copyOf, type RunCopy } from './run-copy.ts'
 import { type PlanDeps, planRun, type RunPlan, type RunWish } from './run-plan.ts'
 import { ended } from './run-queue.ts'
-import {
-  findRun,
-  findRunByKey,
-  findRunByTag,
-  insertRun,
-  listRuns,
-  type RunInsert,
-  requestStop,
-} from './run-store.ts'
+import { findRun, findRunByTag, insertRun, listRuns, type RunInsert, requestStop } from './run-store.ts'
 
 export interface NewRun extends RunWish {
   readonly tag: string | null
@@ -57,21 +53,22 @@ export class RunService {
   }
 
   /**
-   * Admits and queues a run. With an idempotency key that was used for the same request it answers the same
-   * run.
-   * @throws what admission finds; IDEMPOTENCY_MISMATCH for a key used with another request
+   * Admits and queues a run.
+   * @param given its id, where the caller's key stands for one; creating the same id again answers the run of the first
+   * time, as it is now
+   * @throws what admission finds
    */
-  async create(request: NewRun): Promise<{ run: Run; replayed: boolean }> {
-    const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-    const earlier = await this.#replay(request.idempotencyKey, digest)
+  async create(request: NewRun, given?: string): Promise<{ run: Run; replayed: boolean }> {
+    const earlier = given === undefined ? null : await findRun(this.#deps.db, given)
     if (earlier) return { run: earlier, replayed: true }
+    const id = given ?? uuid()
+    const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const plan = await planRun(request, this.#deps)
     refuseBroken(plan.checks)
     const { task, resolved, prompt } = plan
     invariant(task && resolved && prompt !== null, 'a plan without broken checks is whole')
     const profile = await this.#ensureProfile(request, plan.profile)
-    const id = uuid()
-    const run = await this.#insert({
+    const run = {
       id,
       taskId: task.id,
       profile: profile && { id: profile.id, version: profile.version },
@@ -83,11 +80,9 @@ export class RunService {
       prompt,
       retryOf: null,
       forkOf: null,
-    })
-    if (run) return { run, replayed: false }
-    const winner = await this.#replay(request.idempotencyKey, digest)
-    if (winner) return { run: winner, replayed: true }
-    throw new AppError('INTERNAL', 'The run could not be created.')
+    }
+    const isNew = await this.#insert(run, task)
+    return { run: await this.get(id), replayed: !isNew }
   }
 
   /** What would become of the request, with everything that stands in its way. Nothing is made. */
@@ -97,22 +92,34 @@ export class RunService {
 
   /**
    * A finished run once more, as a new run.
+   * @param newId as for `create`
    * @throws NOT_FOUND_RUN; STATE_TRANSITION_INVALID while it is not finished; what admission finds
    */
-  async retry(id: string, change: { prompt: string | null; tag: string | null }): Promise<Run> {
-    const run = await this.#insert(await planRetry(await this.get(id), change, this.#deps))
-    if (!run) throw new AppError('INTERNAL', 'The run could not be created.')
-    return run
+  retry(
+    id: string,
+    change: { readonly prompt: string | null; readonly tag: string | null },
+    newId?: string,
+  ): Promise<Run> {
+    return this.#copy(id, newId, (run) => planRetry(run, change, this.#deps))
   }
 
   /**
    * A new run that goes off from the end of a turn.
+   * @param newId as for `create`
    * @throws NOT_FOUND_RUN and what planFork throws
    */
-  async fork(id: string, request: ForkRequest): Promise<Run> {
-    const run = await this.#insert(await planFork(await this.get(id), request, this.#deps))
-    if (!run) throw new AppError('INTERNAL', 'The run could not be created.')
-    return run
+  fork(id: string, request: ForkRequest, newId?: string): Promise<Run> {
+    return this.#copy(id, newId, (run) => planFork(run, request, this.#deps))
+  }
+
+  async #copy(id: string, given: string | undefined, plan: (run: Run) => Promise<RunCopy>): Promise<Run> {
+    const earlier = given === undefined ? null : await findRun(this.#deps.db, given)
+    if (earlier) return earlier
+    const newId = given ?? uuid()
+    const run = await this.get(id)
+    const copy = await plan(run)
+    await this.#insert(copyOf(run, newId, copy), copy.task)
+    return this.get(newId)
   }
 
   /** @throws NOT_FOUND_RUN */
@@ -189,37 +196,37 @@ export class RunService {
     })
   }
 
-  async #replay(key: string | null, digest: string): Promise<Run | null> {
-    const found = key === null ? null : await findRunByKey(this.#deps.db, key)
-    if (!found) return null
-    if (found.requestDigest === digest) return found.run
-    throw new AppError('IDEMPOTENCY_MISMATCH', 'idempotency_key was used for another request: use a new key.')
-  }
-
   async #ensureProfile(request: NewRun, known: Profile | null): Promise<Profile | null> {
     if (known !== null || request.profileRef === null) return known
     const { profile } = await this.#deps.profiles.ensure({ ...request.profileRef, updateExisting: false })
     return profile
   }
 
-  /** Null: the idempotency key is taken. */
-  async #insert(run: RunInsert): Promise<Run | null> {
-    const { redactor } = this.#deps
+  /** With the first events of its log. False: the run is there already. */
+  async #insert(run: RunInsert, task: Task): Promise<boolean> {
     const first = [configEvent(run.config, run.sources, null), statusEvent(null, 'pending', null)]
-    const events = await this.#deps.db.transaction().execute(async (tx) => {
+    const written = this.#deps.db.transaction().execute(async (tx) => {
+      await holdAdmitted(tx, task)
+      await holdProfile(tx, run.profile)
       if (!(await insertRun(tx, run))) return null
       return append(tx, {
         runId: run.id,
         from: ['pending'],
         fence: null,
         patch: {},
-        events: first.map((event) => toStorable(event, redactor)),
+        events: first.map((event) => toStorable(event, this.#deps.redactor)),
       })
     })
-    if (!events) return null
+    const events = await written.catch((error: unknown) => {
+      if (violatedConstraint(error) === null) throw error
+      // Two callers, each with a right of its own to the key, at the same moment.
+      const message = 'Another run with this idempotency key is being created. Try again.'
+      throw new AppError('STATE_IDEMPOTENCY_IN_FLIGHT', message, { cause: error })
+    })
+    if (!events) return false
     this.#deps.publish(events)
     this.#deps.wake()
-    return this.get(run.id)
+    return true
   }
 }
 

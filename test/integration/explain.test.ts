@@ -30,7 +30,7 @@ const service = (change: Parameters<typeof runUseCases>[2] = {}) =>
     admission: runUseCases(database, server, change).admission,
     projectRoots: [],
     places: 2,
-    engine: { activeRuns: 2, isClaiming: true },
+    engine: { load: { runs: 2 }, claimState: 'claiming' },
   })
 const explained = async (id: string, of = service()) => {
   const { checks, ...rest } = await of.explain(id)
