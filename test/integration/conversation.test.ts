@@ -183,7 +183,7 @@ describe('the inputs of a run', () => {
     const runId = await insertRunRow(database.db, { status: 'running' })
     const other = await insertRunRow(database.db, { status: 'running' })
     for (const text of ['a', 'b', 'c', 'd', 'e']) await say(runId, text)
-    const { input: foreign } = await say(other, 'x')
+    await say(other, 'x')
     const page = (after: string | null) => conversation().inputs(runId, { size: 2, after, offset: 0 })
     const first = await page(null)
     await say(runId, 'f')
@@ -196,7 +196,6 @@ describe('the inputs of a run', () => {
     ])
     expect(third).toMatchObject({ total: 6, totalExact: true, next: null })
     await expect(page('abc')).rejects.toMatchObject({ code: 'VALIDATION_FIELD' })
-    expect((await page(foreign.id)).items).toEqual([])
   })
 })
 

@@ -6,6 +6,7 @@ import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readEvents } from '../../internal/event/event-store.ts'
 import { firstPrompt } from '../../internal/run/input-store.ts'
+import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { type RunUseCases, runUseCases } from '../support/run-service.ts'
@@ -42,10 +43,10 @@ const wish = (taskId: string, change: Partial<NewRun> = {}): NewRun => ({
   idempotencyKey: null,
   ...change,
 })
-const countRuns = async () =>
+const countRuns = async (filter: Partial<RunFilter> = {}) =>
   (
     await use.runs.list(
-      { status: null, taskId: null, profileId: null, tagPrefix: null },
+      { status: null, taskId: null, profileId: null, tagPrefix: null, ...filter },
       { size: 1, after: null, offset: 0 },
     )
   ).total
@@ -214,6 +215,17 @@ describe('a retry', () => {
     const other = await use.runs.retry(run.id, { prompt: 'better', tag: 'new' })
     expect(other.tag).toBe('new')
     expect(await firstPrompt(database.db, other.id)).toBe('better')
+  })
+
+  test('of one key is one run, however often it is asked for', async () => {
+    const { run } = await use.runs.create(wish((await aTask()).id))
+    await use.runs.stop(run.id, 'ann')
+    const id = uuid()
+    const plain = { prompt: null, tag: null }
+    const twice = await Promise.all([use.runs.retry(run.id, plain, id), use.runs.retry(run.id, plain, id)])
+    expect(twice.map((again) => again.id)).toEqual([id, id])
+    expect((await use.runs.retry(run.id, plain, id)).id).toBe(id)
+    expect(await countRuns({ taskId: run.taskId })).toBe(2)
   })
 
   test('is only for what is finished, and admitted like any run', async () => {

@@ -16,7 +16,7 @@ import { insertInput } from '../../internal/run/input-store.ts'
 import type { RunStatus } from '../../internal/run/run.ts'
 import { RunEnding } from '../../internal/run/run-ending.ts'
 import { findRun, listRuns } from '../../internal/run/run-store.ts'
-import { findTask } from '../../internal/task/task-store.ts'
+import { findTask, listTasks } from '../../internal/task/task-store.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { insertRunRow, insertTaskRow } from '../support/rows.ts'
 import { type RunUseCases, runUseCases } from '../support/run-service.ts'
@@ -175,6 +175,9 @@ describe('deleting a run', () => {
     const listed = await listRuns(db, { ...ANY, taskId }, PAGE)
     expect([listed.items.map((run) => run.id), listed.total]).toEqual([[older], 1])
     expect((await findTask(db, taskId))?.status).toBe('failed')
+    await ending.delete(older, 'ann')
+    const queued = await listTasks(db, { status: 'queued', scopePrefix: null }, PAGE)
+    expect(queued.items.map((task) => task.id)).toContain(taskId)
     const log = await readEvents(db, { runId: id, after: 0, limit: 10, types: [] })
     expect(log.map(({ payloadText }) => JSON.parse(payloadText))).toMatchObject([
       { input: { status: 'cancelled', content: 'more' } },
