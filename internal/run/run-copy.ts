@@ -30,8 +30,9 @@ export async function admitAgain(run: Run, deps: PlanDeps): Promise<Task> {
 }
 
 /** The row of the new run. */
-export function copyOf(run: Run, id: string, { task: _, tag, ...copy }: RunCopy): RunInsert {
+export function copyOf(run: Run, id: string, copy: RunCopy): RunInsert {
   const { profileId, profileVersion } = run
+  const { tag, prompt, retryOf, forkOf } = copy
   return {
     id,
     taskId: run.taskId,
@@ -43,9 +44,11 @@ export function copyOf(run: Run, id: string, { task: _, tag, ...copy }: RunCopy)
     sources: run.configSources,
     idempotencyKey: null,
     requestDigest: createHash('sha256')
-      .update(JSON.stringify([run.id, tag, copy]))
+      .update(JSON.stringify([tag, prompt, retryOf, forkOf]))
       .digest('hex'),
     inputId: uuid(),
-    ...copy,
+    prompt,
+    retryOf,
+    forkOf,
   }
 }
