@@ -6,9 +6,12 @@ import type {
   Approved,
   ApproveRequest,
   Continued,
+  ForkRequest,
   InputEntry,
   RejectRequest,
+  RetryRequest,
   Run,
+  StopAllRequest,
   StoppedRuns,
 } from './types.ts'
 
@@ -72,30 +75,23 @@ export class RunActions {
   }
 
   /** The newest run with exactly this tag. */
-  async stopByTag(tag: string, options: WriteOptions = {}): Promise<void> {
-    await this.transport.json({ method: 'POST', path: path`/api/v1/runs/tag/${tag}/stop`, ...options })
+  stopByTag(tag: string, actor: Actor = {}, options: WriteOptions = {}): Promise<Run> {
+    return this.run({ method: 'POST', path: path`/api/v1/runs/tag/${tag}/stop`, body: actor, ...options })
   }
 
   /** All runs that are not finished, or those whose tag starts so. */
-  async stopAll(
-    which: { readonly tag_prefix?: string | undefined } = {},
-    options: WriteOptions = {},
-  ): Promise<StoppedRuns> {
+  async stopAll(which: StopAllRequest = {}, options: WriteOptions = {}): Promise<StoppedRuns> {
     const request = { method: 'POST', path: '/api/v1/runs/stop-all', body: which, ...options } as const
     return (await this.transport.json<{ result: StoppedRuns }>(request)).result
   }
 
   /** The same again as a run of its own. */
-  retry(id: string, options: WriteOptions = {}): Promise<Run> {
-    return this.run(this.#post(id, 'retry', {}, { timeoutMs: SLOW_REQUEST_TIMEOUT_MS, ...options }))
+  retry(id: string, changes: RetryRequest = {}, options: WriteOptions = {}): Promise<Run> {
+    return this.run(this.#post(id, 'retry', changes, { timeoutMs: SLOW_REQUEST_TIMEOUT_MS, ...options }))
   }
 
   /** A run of its own that goes on from what this one knew, at the end or after a turn. */
-  fork(
-    id: string,
-    from: { readonly message?: string | undefined; readonly from_turn?: number | undefined } = {},
-    options: WriteOptions = {},
-  ): Promise<Run> {
+  fork(id: string, from: ForkRequest = {}, options: WriteOptions = {}): Promise<Run> {
     return this.run(this.#post(id, 'fork', from, { timeoutMs: SLOW_REQUEST_TIMEOUT_MS, ...options }))
   }
 

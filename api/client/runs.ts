@@ -19,6 +19,7 @@ import type {
   RunEventPage,
   RunFilter,
   RunMessage,
+  RunMessagePage,
 } from './types.ts'
 import { type WatchManyOptions, watchMany } from './watch/watch-many.ts'
 import { type WatchDeps, type WatchOptions, watchRun } from './watch/watch-run.ts'
@@ -33,6 +34,12 @@ export interface EventsOptions extends CallOptions {
   readonly includeRaw?: boolean | undefined
   /** Seconds to wait for an event when there is none, 0 to 55. */
   readonly waitSeconds?: number | undefined
+}
+
+export interface MessagesOptions extends CallOptions {
+  /** Only what began above this number; default 0. */
+  readonly after?: number | undefined
+  readonly limit?: number | undefined
 }
 
 export class Runs extends RunActions {
@@ -156,10 +163,22 @@ export class Runs extends RunActions {
     return this.get(id, { signal: options.signal })
   }
 
-  /** The conversation as a person saw it. */
-  async messages(id: string, options: CallOptions = {}): Promise<readonly RunMessage[]> {
-    const request = { method: 'GET', path: path`/api/v1/runs/${id}/messages`, ...options } as const
-    return (await this.transport.json<{ messages: RunMessage[] }>(request)).messages
+  /** One page of the conversation as a person saw it. Go on with `next_after_sequence`. */
+  messages(id: string, options: MessagesOptions = {}): Promise<RunMessagePage> {
+    const { after, limit, ...call } = options
+    const query = { after_sequence: after, limit }
+    return this.transport.json({ method: 'GET', path: path`/api/v1/runs/${id}/messages`, query, ...call })
+  }
+
+  /** The whole conversation as it is now. */
+  async *messagesAll(id: string, options: MessagesOptions = {}): AsyncGenerator<RunMessage> {
+    let { after = 0 } = options
+    for (;;) {
+      const page = await this.messages(id, { ...options, after })
+      yield* page.messages
+      if (!page.has_more) return
+      after = page.next_after_sequence
+    }
   }
 
   /** What the run changed. Approve with its digest. */
@@ -178,9 +197,10 @@ export class Runs extends RunActions {
   }
 
   /** What the agent was and will be told, oldest first. */
-  async inputs(id: string, options: CallOptions = {}): Promise<readonly InputEntry[]> {
-    const request = { method: 'GET', path: path`/api/v1/runs/${id}/inputs`, ...options } as const
-    return (await this.transport.json<{ inputs: InputEntry[] }>(request)).inputs
+  async inputs(id: string, options: ListOptions<object> = {}): Promise<Page<InputEntry>> {
+    const request = listing(path`/api/v1/runs/${id}/inputs`, options)
+    const answer = await this.transport.json<ListAnswer & { inputs: InputEntry[] }>(request)
+    return pageOf(answer, answer.inputs)
   }
 
   async artifacts(id: string, options: CallOptions = {}): Promise<readonly Artifact[]> {

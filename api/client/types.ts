@@ -8,6 +8,8 @@ import type { EventPayloads, PayloadName } from '../../internal/event/event.ts'
 import type { RunStatus as InnerRunStatus, RunMode } from '../../internal/run/run.ts'
 import type { RunnerType } from '../../internal/runner/port.ts'
 import type { TaskStatus as InnerTaskStatus } from '../../internal/task/task.ts'
+import type { artifactsAnswer } from '../schemas/artifact.ts'
+import type { dryRunAnswer } from '../schemas/dry-run.ts'
 import type { protoHealthAnswer } from '../schemas/health.ts'
 import type { answerBody, interactionAnswer } from '../schemas/interaction.ts'
 import type {
@@ -20,9 +22,12 @@ import type {
 } from '../schemas/profile.ts'
 import type { approveAnswer, approveBody, diffAnswer, rejectBody } from '../schemas/review.ts'
 import type { runOut } from '../schemas/run.ts'
+import type { stopAllAnswer, stopAllBody } from '../schemas/run-ending.ts'
 import type { listEventsAnswer } from '../schemas/run-event.ts'
+import type { explainAnswer } from '../schemas/run-explain.ts'
 import type { continueAnswer, inputAnswer } from '../schemas/run-input.ts'
-import type { createRunBody, listRunsQuery } from '../schemas/run-request.ts'
+import type { messagesAnswer } from '../schemas/run-message.ts'
+import type { createRunBody, forkBody, listRunsQuery, retryBody } from '../schemas/run-request.ts'
 import type { runnersAnswer } from '../schemas/runner.ts'
 import type { listTasksQuery, taskIn, taskOut } from '../schemas/task.ts'
 
@@ -125,34 +130,16 @@ export interface RunDelta {
 export type RunEventPage = Omit<Out<typeof listEventsAnswer>, 'events'> & { readonly events: RunEvent[] }
 
 /** One thing that was said, asked or done, in the order a person saw it. */
-export type RunMessage = Readonly<Record<string, unknown>>
-
-export interface Explanation {
-  readonly run_id: string
-  readonly status: string
-  readonly waiting_on: Run['waiting_on']
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]
-  readonly next_step: string | null
-  readonly estimate: string | null
-}
-
+export type RunMessage = Out<typeof messagesAnswer>['messages'][number]
+export type RunMessagePage = Out<typeof messagesAnswer>
+export type Explanation = With<Out<typeof explainAnswer>, { status: RunStatusName }>
 /** What a dry run says. */
-export type PreFlight = Readonly<Record<string, unknown>>
-
-export interface Artifact {
-  readonly id: string
-  readonly type: 'diff' | 'applied_diff' | 'transcript' | 'log' | 'output' | 'validation'
-  readonly name: string
-  readonly size: number
-  readonly content_type: string
-  readonly sha256: string
-  readonly created_at: string
-}
-
-export interface StoppedRuns {
-  readonly stopped_count: number
-  readonly failures: readonly { readonly run_id: string; readonly error: string }[]
-}
+export type PreFlight = Out<typeof dryRunAnswer>
+export type Artifact = Out<typeof artifactsAnswer>['artifacts'][number]
+export type StoppedRuns = Out<typeof stopAllAnswer>['result']
+export type StopAllRequest = In<typeof stopAllBody>
+export type RetryRequest = Omit<In<typeof retryBody>, 'run_id'>
+export type ForkRequest = Omit<In<typeof forkBody>, 'run_id'>
 
 export interface ProbeResult {
   readonly success: boolean

@@ -19,8 +19,9 @@ export function complain(error: unknown, out: { json: boolean; write(text: strin
   // commander has said it already, help included.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   const { exit, code, message, hint, problem } = complaintOf(error)
+  if (message === '') return exit // it was told already
   if (out.json) out.write(`${JSON.stringify({ error: { code, message, hint, ...problem } })}\n`)
-  else if (message !== '') out.write(`agentctl: ${message}\n${hint === null ? '' : `  ${hint}\n`}`)
+  else out.write(`agentctl: ${message}\n${hint === null ? '' : `  ${hint}\n`}`)
   return exit
 }
 

@@ -16,7 +16,7 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** Something went wrong in a way that has been told already, or needs one sentence only. */
+/** Something went wrong in a way that one sentence says; none where the answer has told it already. */
 export class Failed extends Error {
   override readonly name = 'Failed'
 }

@@ -66,6 +66,12 @@ describe('the main job', { timeout: 150_000 }, () => {
     expect(late.code).toBe(1)
     expect(JSON.parse(late.stderr)).toMatchObject({ error: { code: 'STATE_TERMINAL' } })
 
+    const said = await agentctl(['run', 'messages', id], env)
+    expect(said.stdout).toContain('> Greet the world\n')
+    expect(said.stdout).toMatch(/^edit .*greet\.js$/m)
+    const explained = await agentctl(['run', 'explain', id], env)
+    expect(explained.stdout).toMatch(/^complete\n(.*\n)*Next: /)
+
     const { runs } = await json('run', 'list', '--status', 'complete')
     expect(runs.map((run: { id: string }) => run.id)).toContain(id)
     const table = await agentctl(['run', 'list'], env)
@@ -97,6 +103,20 @@ describe('the main job', { timeout: 150_000 }, () => {
     const rejected = await agentctl(['run', 'reject', id, '--reason', 'no'], env)
     expect(rejected.stdout).toContain('nothing was changed')
     expect(git(root, 'rev-list', '--count', 'HEAD').trim()).toBe('1')
+
+    const task = (await runOf(service.url, id))['task_id']
+    const retried = await json('run', 'retry', id, '--tag', 'again')
+    expect(retried.run).toMatchObject({ retry_of: id, tag: 'again' })
+    const all = await agentctl(['run', 'stop-all', '--tag', 'again', '--yes'], env)
+    expect(all.stdout).toBe('Stopped: 1.\n')
+    const trial = await agentctl(['run', 'create', '--task', task, '--runner', 'opencode', '--dry-run'], env)
+    expect([trial.code, trial.stdout]).toEqual([0, expect.stringContaining('would be taken')])
+    const refused = await agentctl(
+      ['run', 'create', '--task', task, '--runner', 'claude-code', '--dry-run'],
+      env,
+    )
+    expect([refused.code, refused.stderr]).toEqual([1, ''])
+    expect(refused.stdout).toContain('would be refused')
   })
 
   test('Ctrl-C leaves the run going and says how to come back', async () => {
@@ -208,11 +228,17 @@ describe('the edges', () => {
     expect(stdout).toContain('complete -o default -F _agentctl agentctl')
   })
 
-  test('cleanup only lists on a dry run', async () => {
+  test('cleanup only lists on a dry run, and removes when told to', async () => {
     const listed = await json('cleanup', '--dry-run', '--older-than', '0')
     expect(listed.leftovers.map((one: { kind: string }) => one.kind)).toContain('run')
     expect((await json('run', 'list')).runs.length).toBeGreaterThan(0)
     const refused = await agentctl(['cleanup', '--older-than', '0'], env)
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--yes')])
+    const { removed, failures } = await json('cleanup', '--older-than', '0', '--yes')
+    expect(failures).toEqual([])
+    expect(removed).toBeGreaterThanOrEqual(
+      listed.leftovers.filter((one: { kind: string }) => one.kind === 'run').length,
+    )
+    expect((await json('run', 'list', '--status', 'complete')).runs).toEqual([])
   })
 })

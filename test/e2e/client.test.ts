@@ -120,6 +120,11 @@ describe('a watch', { timeout: 150_000 }, () => {
     expect(messages).toEqual(log.filter((event) => 'message' in event))
     expect(messages.length).toBeGreaterThan(0)
     expect(await Array.fromAsync(client.runs.eventsAll(id, { limit: 5 }))).toEqual(log)
+    const said = await Array.fromAsync(client.runs.messagesAll(id, { limit: 3 }))
+    expect(said.map((one) => one.text)).toContain('Done with many small things.')
+    expect((await client.runs.inputs(id)).items.map(({ status }) => status)).toEqual(['delivered'])
+    expect((await client.runs.explain(id)).status).toBe('RUN_STATUS_COMPLETE')
+    expect(await client.runs.artifacts(id)).toEqual([])
   })
 
   test('ends with the reason of its signal, at once', async () => {

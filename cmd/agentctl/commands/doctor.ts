@@ -30,7 +30,7 @@ export function addDoctor(program: Command, open: OpenSession): void {
       const findings = await examine(session, given)
       const isWell = findings.every(({ state }) => state !== 'fail')
       session.terminal.answer({ ok: isWell, findings }, () => findingsText(findings, session.terminal.paint))
-      if (!isWell) throw new Failed(session.terminal.json ? 'something keeps runs from working' : '')
+      if (!isWell) throw new Failed('')
     })
 }
 

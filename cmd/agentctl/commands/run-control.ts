@@ -4,6 +4,7 @@ import { confirm } from '../ask.ts'
 import { Failed, UsageError } from '../exit.ts'
 import type { OpenSession } from '../session.ts'
 import { statusWord } from '../show/words.ts'
+import { wholeNumber } from './options.ts'
 
 export function addRunControl(run: Command, open: OpenSession): void {
   addContinue(run, open)
@@ -68,12 +69,12 @@ function addStopAll(run: Command, open: OpenSession): void {
     .option('--tag <prefix>', 'only those whose tag starts so')
     .option('--yes', 'do not ask')
     .action(async ({ tag, yes = false }: { tag?: string; yes?: boolean }) => {
-      const { client, terminal } = open()
+      const { client, terminal, user } = open()
       const which = tag === undefined ? 'every run that is not finished' : `every run tagged ${tag}…`
       if (!yes && !terminal.canAsk)
         throw new UsageError(`Stopping ${which} needs --yes where nobody can be asked.`)
       if (!yes && !(await confirm(`Stop ${which}?`))) throw new Failed('Nothing was stopped.')
-      const result = await client.runs.stopAll({ tag_prefix: tag })
+      const result = await client.runs.stopAll({ actor: user, ...(tag !== undefined && { tag_prefix: tag }) })
       terminal.answer({ result }, () => `Stopped: ${result.stopped_count}.`)
       if (result.failures.length > 0) {
         throw new Failed(
@@ -88,9 +89,11 @@ function addAgain(run: Command, open: OpenSession): void {
     .command('retry')
     .description('the same again, as a run of its own')
     .argument('<run>', 'its id')
-    .action(async (id: string) => {
+    .option('--prompt <text>', 'told to the agent instead')
+    .option('--tag <tag>', 'the label of the new run')
+    .action(async (id: string, changes: { prompt?: string; tag?: string }) => {
       const { client, terminal } = open()
-      const made = await client.runs.retry(id)
+      const made = await client.runs.retry(id, changes)
       terminal.answer({ run: made }, () => `Run ${made.id}\nWatch it: agentctl run watch ${made.id}`)
     })
 
@@ -99,9 +102,13 @@ function addAgain(run: Command, open: OpenSession): void {
     .description('a run of its own that goes on from what this one knew')
     .argument('<run>', 'its id')
     .argument('[message]', 'what it is told')
-    .action(async (id: string, message?: string) => {
+    .option('--from-turn <number>', 'go off at the end of this turn', wholeNumber(1, 1_000_000))
+    .action(async (id: string, message: string | undefined, { fromTurn }: { fromTurn?: number }) => {
       const { client, terminal } = open()
-      const made = await client.runs.fork(id, { message })
+      const made = await client.runs.fork(id, {
+        ...(message !== undefined && { message }),
+        ...(fromTurn !== undefined && { from_turn: fromTurn }),
+      })
       terminal.answer({ run: made }, () => `Run ${made.id}\nWatch it: agentctl run watch ${made.id}`)
     })
 }

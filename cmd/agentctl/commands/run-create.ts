@@ -1,11 +1,13 @@
 /** agentctl run create. */
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { CreateRunRequest } from '../../../api/client/index.ts'
-import { UsageError } from '../exit.ts'
+import type { CreateRunRequest, PreFlight } from '../../../api/client/index.ts'
+import { Failed, UsageError } from '../exit.ts'
 import { follow } from '../follow.ts'
 import { profileReference } from '../profiles.ts'
 import type { OpenSession, Session } from '../session.ts'
+import { safe } from '../show/safe.ts'
+import type { Paint } from '../terminal.ts'
 import { collect, MODES, RUNNERS, settings } from './options.ts'
 
 interface Given {
@@ -63,7 +65,8 @@ async function create(session: Session, given: Given): Promise<void> {
   const request = requestOf(taskId, given)
   if (given.dryRun) {
     const found = await client.runs.dryRun(request)
-    terminal.answer(found, () => JSON.stringify(found, null, 2))
+    terminal.answer(found, () => preFlightText(found, terminal.paint))
+    if (!found.ok) throw new Failed('')
     return
   }
   const key = given.key === undefined ? undefined : { idempotencyKey: given.key }
@@ -107,4 +110,14 @@ function requestOf(taskId: string, given: Given): CreateRunRequest {
     // A new task says it already.
     ...(task !== undefined && prompt !== undefined && { prompt }),
   }
+}
+
+function preFlightText({ ok, checks }: PreFlight, paint: Paint): string {
+  const lines = checks.flatMap(({ name, ok: isOk, detail, fix }) => [
+    `${isOk ? paint('green', 'ok') : paint('red', 'no')}  ${name}: ${safe(detail)}`,
+    ...(fix === null ? [] : [`    ${safe(fix)}`]),
+  ])
+  return [...lines, ok ? 'The run would be taken. Nothing was started.' : 'The run would be refused.'].join(
+    '\n',
+  )
 }

@@ -1,11 +1,13 @@
 /** agentctl run list, get, diff, messages, explain. */
 import type { Command } from 'commander'
-import type { Explanation, RunFilter, RunMessage } from '../../../api/client/index.ts'
+import type { Explanation, RunFilter } from '../../../api/client/index.ts'
 import { first } from '../first.ts'
 import type { OpenSession } from '../session.ts'
 import { diffStat, diffText } from '../show/diff.ts'
+import { messageText } from '../show/message.ts'
 import { nextStep, runTable, runText } from '../show/run-view.ts'
 import { safe } from '../show/safe.ts'
+import { statusWord } from '../show/words.ts'
 import type { Paint } from '../terminal.ts'
 import { limitOption } from './options.ts'
 
@@ -77,7 +79,7 @@ function addWords(run: Command, open: OpenSession): void {
     .argument('<run>', 'its id')
     .action(async (id: string) => {
       const { client, terminal } = open()
-      const messages = await client.runs.messages(id)
+      const messages = await Array.fromAsync(client.runs.messagesAll(id))
       terminal.answer({ messages }, () => messages.map((one) => messageText(one, terminal.paint)).join('\n'))
     })
 
@@ -92,16 +94,10 @@ function addWords(run: Command, open: OpenSession): void {
     })
 }
 
-function messageText(message: RunMessage, paint: Paint): string {
-  const { role, content } = message
-  const text = typeof content === 'string' ? content : JSON.stringify(content)
-  return `${paint('bold', typeof role === 'string' ? role : '-')}: ${safe(text)}`
-}
-
 function explanationText({ status, checks, next_step: next, estimate }: Explanation, paint: Paint): string {
   const lines = checks.map(
     ({ name, ok, detail }) => `${ok ? paint('green', 'ok') : paint('red', 'no')}  ${name}: ${safe(detail)}`,
   )
-  const rest = [next === null ? '' : `Next: ${next}`, estimate === null ? '' : `Estimate: ${estimate}`]
-  return [status, ...lines, ...rest.filter((line) => line !== '')].join('\n')
+  const rest = [`Next: ${next}`, estimate === null ? '' : `Estimate: ${estimate}`]
+  return [statusWord(status, paint), ...lines, ...rest.filter((line) => line !== '')].join('\n')
 }

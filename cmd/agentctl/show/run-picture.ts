@@ -116,7 +116,7 @@ const ABOUT = [
 ] as const
 
 /** What a tool was called about: the member that says it, else all of them. */
-function about(input: unknown): string {
+export function about(input: unknown): string {
   if (typeof input === 'string') return input
   if (typeof input !== 'object' || input === null) return JSON.stringify(input) ?? ''
   const members = new Map(Object.entries(input))
