@@ -194,4 +194,12 @@ describe('a watch', () => {
     await expect(watching).rejects.toThrow('stands after event 1')
     expect(seen).toEqual([1])
   })
+
+  test('takes a service that cannot at present for one that will, by long poll too', async () => {
+    const { baseUrl } = await serveSockets(() => undefined) // plain requests are answered with 503
+    const watching = sequences(
+      createClient({ baseUrl, retry: QUICK, WebSocket: null }).runs.watch(RUN, { patienceMs: 200 }),
+    )
+    await expect(watching).rejects.toThrow('stands after event 0')
+  })
 })

@@ -1,8 +1,9 @@
 /** A run by long poll, where there is no WebSocket: pages of the log, each waiting a while for the next event. */
-import { ApiError, UnreachableError } from '../errors.ts'
+import { ApiError } from '../errors.ts'
 import { LONG_POLL_S, REQUEST_TIMEOUT_MS, WATCH_PAGE } from '../limits.ts'
 import { path } from '../path.ts'
 import { pause } from '../pause.ts'
+import { isPassing } from '../retry.ts'
 import type { Transport } from '../transport.ts'
 import type { Run, RunEventPage } from '../types.ts'
 import type { RunAttached, Source, Wish } from './arrival.ts'
@@ -36,7 +37,7 @@ export async function* polled(
       }
     }
   } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error
+    if (!isPassing(error)) throw error
     return { worked, error: null }
   }
   return { worked, error: null }

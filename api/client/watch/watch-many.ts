@@ -8,6 +8,7 @@ import { WATCH_BUFFER, WATCH_PAGE } from '../limits.ts'
 import { listing } from '../list.ts'
 import { allOf, type ListAnswer, type Page, pageOf } from '../page.ts'
 import { path } from '../path.ts'
+import { isPassing } from '../retry.ts'
 import type { Run, RunDelta, RunEvent, RunEventPage } from '../types.ts'
 import { checked, type Ending, type RunPlace, type Source } from './arrival.ts'
 import { type LiveDeps, live, type Subscription } from './live.ts'
@@ -53,6 +54,9 @@ class WatchMany {
   #connectedAt = 0
   #attachedAt = 0
   #names = true
+  /** Since when runs may have begun unseen and were not looked for yet. */
+  #unseenSince: number | null = null
+  readonly #holes: Hole[] = []
 
   constructor(deps: WatchDeps, socket: LiveDeps, selection: Selection, options: WatchManyOptions) {
     const { signal, patienceMs } = options
@@ -85,6 +89,10 @@ class WatchMany {
         else yield* this.#attached(arrival.attached)
       }
       return step.value
+    } catch (error) {
+      // The log could not be read: what is missing of it is still in `#holes`.
+      if (isPassing(error)) return { worked: true, error: null }
+      throw error
     } finally {
       await source.return({ worked: true, error: null })
     }
@@ -105,15 +113,26 @@ class WatchMany {
     if (taken === 'fresh' && this.#isWanted(event)) yield event
     if (taken !== 'gap') return
     const runId = event.run_id
-    yield* this.#read({ runId, after: this.#positions.after(runId), through: event.sequence })
+    this.#holes.push({ runId, after: this.#positions.after(runId), through: event.sequence })
+    yield* this.#fill()
   }
 
   async *#attached(places: readonly RunPlace[]): AsyncGenerator<RunEvent, void> {
-    const since = this.#attachedAt
-    const holes = this.#positions.attached(places)
-    if (since > 0) holes.push(...(await this.#begunSince(since - MARGIN_MS, places)))
-    this.#attachedAt = Math.max(since, this.#connectedAt)
-    for (const hole of holes) yield* this.#read(hole)
+    const since = this.#unseenSince ?? this.#attachedAt
+    this.#unseenSince = since
+    this.#holes.push(...this.#positions.attached(places))
+    if (since > 0) this.#holes.push(...(await this.#begunSince(since - MARGIN_MS, places)))
+    this.#unseenSince = null
+    this.#attachedAt = Math.max(this.#attachedAt, this.#connectedAt)
+    yield* this.#fill()
+  }
+
+  /** A hole goes when it is read to its end: what breaks off in the middle is taken up after the next attach. */
+  async *#fill(): AsyncGenerator<RunEvent, void> {
+    for (let hole = this.#holes[0]; hole !== undefined; hole = this.#holes[0]) {
+      yield* this.#read(hole)
+      this.#holes.shift()
+    }
   }
 
   /** Runs that began while there was no connection, and are over already: no subscription tells of them. */
@@ -145,7 +164,7 @@ class WatchMany {
   /** The part of a log that no subscription brings. A run that was deleted has none any more. */
   async *#read({ runId, after, through }: Hole): AsyncGenerator<RunEvent, void> {
     const logPath = path`/api/v1/runs/${runId}/events`
-    let cursor = after
+    let cursor = Math.max(after, this.#positions.after(runId))
     while (cursor < through) {
       const query = { after_sequence: cursor, limit: Math.min(WATCH_PAGE, through - cursor) }
       const request = { method: 'GET', path: logPath, query, signal: this.#options.signal } as const
