@@ -50,8 +50,12 @@ class WatchMany {
   readonly #positions: Positions
   readonly #reconnect: Reconnect
   readonly #isWanted: (event: RunEvent) => boolean
-  /** Times of the service, in milliseconds since 1970: of this connection's beginning, and of the last attached word. */
+  /**
+   * Times of the service, in milliseconds since 1970: when this connection began, when the first one did, and when the
+   * last word came with a subscription in force.
+   */
   #connectedAt = 0
+  #beganAt: number | null = null
   #attachedAt = 0
   #names = true
   /** Since when runs may have begun unseen and were not looked for yet. */
@@ -118,10 +122,12 @@ class WatchMany {
   }
 
   async *#attached(places: readonly RunPlace[]): AsyncGenerator<RunEvent, void> {
+    this.#beganAt ??= this.#connectedAt
     const since = this.#unseenSince ?? this.#attachedAt
     this.#unseenSince = since
     this.#holes.push(...this.#positions.attached(places))
-    if (since > 0) this.#holes.push(...(await this.#begunSince(since - MARGIN_MS, places)))
+    if (since > 0)
+      this.#holes.push(...(await this.#begunSince(Math.max(this.#beganAt, since - MARGIN_MS), places)))
     this.#unseenSince = null
     this.#attachedAt = Math.max(this.#attachedAt, this.#connectedAt)
     yield* this.#fill()
