@@ -5,6 +5,7 @@
 
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
+import type { WideRequest } from '../internal/event/wide-feed.ts'
 import type { HealthReport } from '../internal/health.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
@@ -15,7 +16,7 @@ import type { RunInput } from '../internal/run/run-input.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
-import type { NewTask, Task } from '../internal/task/task.ts'
+import type { NewTask, Task, TaskStatus } from '../internal/task/task.ts'
 
 export interface ProfileUseCases {
   create(profile: NewProfile): Promise<Profile>
@@ -65,6 +66,8 @@ export interface InteractionUseCases {
   list(runId: string): Promise<readonly Interaction[]>
   /** The open ones, for a watcher that just attached; counts as somebody looking. */
   pending(runId: string): Promise<readonly Interaction[]>
+  /** The open ones of these runs (at most 1000), oldest first; counts as somebody looking at each. */
+  pendingOf(runIds: readonly string[]): Promise<readonly Interaction[]>
   /**
    * The same answer again is fine. Throws NOT_FOUND_INTERACTION; STATE_INTERACTION_CLOSED when it was answered
    * otherwise, expired or was withdrawn; VALIDATION_FIELD for an answer that does not fit the kind.
@@ -98,11 +101,28 @@ export interface EventUseCases {
     /** The log cannot be read for too long: the subscriber should reconnect. */
     failed(error: Error): void
   }): Promise<{ from: number; through: number; status: RunStatus; close(): void }>
-  /** Every committed batch of every run from now on (SUBSCRIBE_ALL without cursors). */
-  subscribeAll(request: {
-    deliver(events: readonly StoredEvent[]): Promise<void>
-    failed(error: Error): void
-  }): { close(): void }
+  /**
+   * Watches many runs: those with a cursor are replayed above it, the others start live, those that appear later
+   * start at 1. Each run comes in order and whole; `deliver` as above. Runs a cursor names that are not there, or
+   * not selected, are missing in the answer. Throws SUBSCRIPTION_TOO_WIDE; the same may come later by `failed`.
+   */
+  subscribeMany(request: WideRequest): Promise<{
+    /** Unfinished runs and those with a cursor. */
+    runs: readonly {
+      readonly runId: string
+      readonly from: number
+      readonly through: number
+      readonly status: RunStatus
+      readonly pendingInteractions: number
+    }[]
+    /** Whether events of this run come this way. */
+    covers(runId: string): boolean
+    close(): void
+  }>
+  /** What a status event makes of the run's task; null: nothing, another run decides. */
+  taskStatus(event: StoredEvent): Promise<{ taskId: string; status: TaskStatus } | null>
+  /** Where a run and its log stand. Throws NOT_FOUND_RUN. */
+  position(runId: string): Promise<{ lastSequence: number; status: RunStatus }>
 }
 
 export interface ReviewUseCases {

@@ -51,7 +51,10 @@ export interface SocketLimits {
   readonly pingMs: number
   /** Pings without a pong before the connection is dropped. */
   readonly missedPings: number
+  /** Runs watched each by itself. */
   readonly subscriptions: number
+  /** Watches over many runs: a task, a tag prefix, all. */
+  readonly wideSubscriptions: number
 }
 
 export const SOCKET_LIMITS: SocketLimits = {
@@ -60,9 +63,17 @@ export const SOCKET_LIMITS: SocketLimits = {
   pingMs: 20_000,
   missedPings: 2,
   subscriptions: 100,
+  wideSubscriptions: 10,
 }
 
 export const MAX_SOCKETS = 5000
-export const MAX_SOCKET_MESSAGE_BYTES = 16 * KIB
+/** A cursor takes some 50 bytes: room for more than may be named, so that too many are told apart from nonsense. */
+export const MAX_SOCKET_MESSAGE_BYTES = 128 * KIB
+/** Members of all objects of one message together. */
+export const MAX_SOCKET_MESSAGE_KEYS = 3000
+/** Runs, unfinished or named by a cursor, that one watch over many runs starts with. */
+export const MAX_STREAM_RUNS = 1000
+/** Runs that one watch over many runs may come to follow; SUBSCRIBE_ALL without cursors may start with as many. */
+export const MAX_STREAM_RUNS_LATER = 10_000
 /** How long clients have to answer the closing handshake when the server stops. */
 export const SOCKET_FAREWELL_MS = 1000

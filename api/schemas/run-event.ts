@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { EVENT_TYPE_OF, type EventType, type PayloadName } from '../../internal/event/event.ts'
 import { numberQuery } from '../dialect/fields.ts'
 import { EVENTS_DEFAULT, EVENTS_MAX } from '../limits.ts'
-import { NOT_YET } from '../not-yet.ts'
 import { idOut, timeOut } from './common.ts'
 
 export type EventName = EventType | PayloadName
@@ -63,7 +62,6 @@ export const listEventsQuery = z.strictObject({
     .literal('raw', { error: 'must be raw' })
     .optional()
     .meta({ description: 'raw: also what the CLI printed.' }),
-  ...NOT_YET.events,
 })
 
 const loose = (name: PayloadName) =>

@@ -3,7 +3,13 @@ import websocket, { type WebSocket } from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
-import { MAX_SOCKET_MESSAGE_BYTES, MAX_SOCKETS, SOCKET_FAREWELL_MS, SOCKET_LIMITS } from '../limits.ts'
+import {
+  MAX_SOCKET_MESSAGE_BYTES,
+  MAX_SOCKETS,
+  MAX_STREAM_RUNS,
+  SOCKET_FAREWELL_MS,
+  SOCKET_LIMITS,
+} from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 import { Session } from './session.ts'
@@ -11,11 +17,16 @@ import { Session } from './session.ts'
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
 
 Client messages: \`{"type":"AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_SUBSCRIBE","run_subscription":{"run_id","after_sequence","deltas","event_types"}}\`,
-and the types \`…_UNSUBSCRIBE\`, \`…_SUBSCRIBE_ALL\`, \`…_UNSUBSCRIBE_ALL\`, \`…_PING\`. A subscription is answered by \`…_SUBSCRIBED\`
+and the types \`…_UNSUBSCRIBE\`, \`…_SUBSCRIBE_ALL\`, \`…_UNSUBSCRIBE_ALL\`, \`…_PING\`, \`…_AUTHENTICATE\`. A subscription is answered by \`…_SUBSCRIBED\`
 with the open interactions, then come all events above after_sequence (absent: all) as \`…_RUN_EVENT\`, then the live ones, without gap or repeat;
-\`…_RUN_STATUS\` and \`…_RUN_PROGRESS\` repeat status and progress, \`…_DELTA\` carries text on its way, \`…_ERROR\` says what
-went wrong. SUBSCRIBE_ALL starts live. Close codes 1012 and 1013 mean: connect again and go on after the
-\`sequence=\` of the reason.`
+\`…_RUN_STATUS\`, \`…_RUN_PROGRESS\` and \`…_TASK_STATUS\` repeat status, progress and what they make of the task, \`…_DELTA\` carries text on its way,
+\`…_ERROR\` says what went wrong.
+
+Several runs: \`task_id\` or \`tag_prefix\` instead of run_id, or SUBSCRIBE_ALL, with \`cursors\` \`{"<run id>": last sequence}\`. Named runs
+go on above their cursor, the others start live, runs that appear later start at 1; SUBSCRIBED lists in \`runs\` where each stands. More than
+${MAX_STREAM_RUNS} runs that are unfinished or named are refused with SUBSCRIPTION_TOO_WIDE. What several subscriptions of a connection cover is sent once.
+
+Close codes 1012 and 1013 mean: connect again and go on after the \`sequence=\` of the reason, or after your cursors; 4401, 4403 and 4404 are final.`
 
 export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise<void> {
   const sessions = new Map<WebSocket, Session>()

@@ -8,13 +8,12 @@ import { agentPath } from '../../internal/engine/agent-environment.ts'
 import { Engine } from '../../internal/engine/engine.ts'
 import { SandboxSweep } from '../../internal/engine/sandbox-sweep.ts'
 import { messageOf } from '../../internal/errors.ts'
-import { EventFeed } from '../../internal/event/event-feed.ts'
-import { readEvents } from '../../internal/event/event-store.ts'
+import type { EventFeed } from '../../internal/event/event-feed.ts'
+import { feedOf } from '../../internal/event/feed-of.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { reportHealth } from '../../internal/health.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
-import { lastSeqs } from '../../internal/run/run-store.ts'
 import type { Parts } from './parts.ts'
 import { createRunners } from './runners.ts'
 import { createUseCases } from './use-cases.ts'
@@ -33,11 +32,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
   const sandbox = parts.sandbox.service
   const redactor = createRedactor()
   for (const secret of secretsOf(environment)) redactor.add(secret)
-  const feed = new EventFeed({
-    log,
-    read: (runId, after, limit) => readEvents(db, { runId, after, limit, types: [] }),
-    lastSeqs: (ids) => lastSeqs(db, ids),
-  })
+  const feed = feedOf(db, log)
   const publish = feed.publish.bind(feed)
   const registry = createRunners(config, launcher, environment)
   const project = createProjectRepo({ path: agentPath(environment['PATH']), log })

@@ -94,6 +94,7 @@ export interface RunsTable {
   interactions_read_at: NullableTimestamp
   interrupt_turn: number | null
   interrupt_by: string | null
+  settled_at: NullableTimestamp
   created_at: Timestamp
   updated_at: Timestamp
   started_at: NullableTimestamp

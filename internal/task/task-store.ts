@@ -1,5 +1,6 @@
 /** All SQL of tasks. */
 import type { Db } from '../db/tables.ts'
+import type { ApprovalState, RunStatus } from '../run/run.ts'
 import { AttachmentsSchema } from '../stored-json.ts'
 import { type NewTask, type Task, taskStatus } from './task.ts'
 
@@ -42,4 +43,22 @@ export async function findTask(db: Db, id: string): Promise<Task | null> {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
+}
+
+/** The newest run of the task that a run belongs to; null where that run is gone. Index runs_of_task. */
+export async function newestRunOfTask(
+  db: Db,
+  runId: string,
+): Promise<{ id: string; taskId: string; status: RunStatus; approvalState: ApprovalState } | null> {
+  const row = await db
+    .selectFrom('runs')
+    .select(['id', 'task_id', 'status', 'approval_state'])
+    .where('task_id', '=', (eb) => eb.selectFrom('runs').select('task_id').where('id', '=', runId))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row
+    ? { id: row.id, taskId: row.task_id, status: row.status, approvalState: row.approval_state }
+    : null
 }
