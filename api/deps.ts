@@ -17,6 +17,7 @@ import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
 import type { NewTask, Task, TaskStatus } from '../internal/task/task.ts'
+import type { StreamKind, StreamLimits } from './limits.ts'
 
 export interface ProfileUseCases {
   create(profile: NewProfile): Promise<Profile>
@@ -143,7 +144,13 @@ export interface Peer {
 export interface ApiDeps {
   readonly log: Logger
   readonly version: string
-  readonly limits: { readonly bodyBytes: number }
+  readonly limits: {
+    readonly bodyBytes: number
+    /** Other limits of streams than those of limits.ts. */
+    readonly streams?: Partial<StreamLimits>
+    /** Other numbers of open streams than those of limits.ts. */
+    readonly open?: Partial<Record<StreamKind, number>>
+  }
   readonly profiles: ProfileUseCases
   readonly tasks: TaskUseCases
   readonly runs: RunUseCases

@@ -66,7 +66,40 @@ export const SOCKET_LIMITS: SocketLimits = {
   wideSubscriptions: 10,
 }
 
-export const MAX_SOCKETS = 5000
+/** Limits of the answers over HTTP that stay open; tests change them. */
+export interface StreamLimits {
+  /** Above this many unsent bytes nothing more is handed to the connection. */
+  readonly bufferedBytes: number
+  /** So long the reader may take nothing before the connection is cut. */
+  readonly stallMs: number
+  /** Between two signs of life of an event stream. */
+  readonly heartbeatMs: number
+}
+
+export const STREAM_LIMITS: StreamLimits = {
+  bufferedBytes: 256 * KIB,
+  stallMs: 60_000,
+  heartbeatMs: 15_000,
+}
+
+export type StreamKind = 'websocket' | 'sse' | 'wait' | 'export'
+
+/** Answers that may be open on one replica at a time. */
+export const MAX_STREAMS: Readonly<Record<StreamKind, number>> = {
+  websocket: 5000,
+  sse: 5000,
+  wait: 5000,
+  // Each reads the log as fast as its reader takes it.
+  export: 50,
+}
+
+/** What an event stream tells its client to wait before it comes back. */
+export const SSE_RETRY_MS = 1000
+/** Longest wait for an event; proxies give up on an answer after 60 s. */
+export const MAX_WAIT_MS = 55_000
+/** Events that an export holds in memory at a time. */
+export const EXPORT_PAGE_EVENTS = 500
+
 /** A cursor takes some 50 bytes: room for more than may be named, so that too many are told apart from nonsense. */
 export const MAX_SOCKET_MESSAGE_BYTES = 128 * KIB
 /** Members of all objects of one message together. */

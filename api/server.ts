@@ -8,8 +8,10 @@ import {
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   MAX_HEADER_BYTES,
+  MAX_STREAMS,
   MAX_URL_BYTES,
   REQUEST_TIMEOUT_MS,
+  STREAM_LIMITS,
 } from './limits.ts'
 import { addAgentCaller } from './plugins/agent-caller.ts'
 import { refuseConnection } from './plugins/connection-errors.ts'
@@ -26,9 +28,11 @@ import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
+import { addRunStreamRoutes } from './routes/run-streams.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
+import { addOpenStreams, type OpenStreams } from './streams/open-streams.ts'
 import { addWebSocket } from './ws/route.ts'
 
 /** Every route, hook and limit of the service, ready to listen or to be injected into. */
@@ -44,8 +48,9 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addAgentCaller(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
-  await addWebSocket(app, deps)
-  addRoutes(app.withTypeProvider(), deps)
+  const streams = addOpenStreams(app, { ...MAX_STREAMS, ...deps.limits.open })
+  await addWebSocket(app, deps, streams)
+  addRoutes(app.withTypeProvider(), deps, streams)
   await app.ready()
   return app
 }
@@ -69,13 +74,14 @@ function newServer({ log, limits }: ApiDeps): FastifyInstance {
   })
 }
 
-function addRoutes(app: RouteApp, deps: ApiDeps): void {
+function addRoutes(app: RouteApp, deps: ApiDeps, streams: OpenStreams): void {
   addProfileRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
-  addRunEventRoutes(app, deps)
+  addRunEventRoutes(app, deps, streams)
+  addRunStreamRoutes(app, { ...deps, streams, limits: { ...STREAM_LIMITS, ...deps.limits.streams } })
   addReviewRoutes(app, deps)
   addRunnerRoutes(app, deps)
   addHealthRoutes(app, deps)

@@ -6,8 +6,8 @@ import type { TaskStatus } from '../../internal/task/task.ts'
 import type { ApiDeps } from '../deps.ts'
 import { protoName, RUN_STATUS, TASK_STATUS } from '../dialect/enums.ts'
 import { eventJson, payloadBody } from '../event-json.ts'
-import { interactionView } from '../schemas/interaction.ts'
 import type { Subscribed } from '../streams/run-watch.ts'
+import { sharedView, subscribedView } from '../streams/subscribed-view.ts'
 import type { WideWish } from './messages.ts'
 
 const typed = (name: string): string => `AGENT_MANAGER_WS_MESSAGE_TYPE_${name}`
@@ -30,17 +30,7 @@ export const errorFrame = (error: { code: string; message: string; runId: string
   })
 
 export function subscribedFrame(subscribed: Subscribed): string {
-  const { runId, from, through, status } = subscribed
-  return frame('SUBSCRIBED', {
-    run_id: runId,
-    subscribed: {
-      run_id: runId,
-      from,
-      through,
-      status: protoName(RUN_STATUS, status),
-      ...sharedMembers(subscribed),
-    },
-  })
+  return frame('SUBSCRIBED', { run_id: subscribed.runId, subscribed: subscribedView(subscribed) })
 }
 
 export interface SubscribedMany
@@ -67,20 +57,10 @@ export function subscribedManyFrame(subscribed: SubscribedMany): string {
         through,
         status: protoName(RUN_STATUS, status),
       })),
-      ...sharedMembers(subscribed),
+      ...sharedView(subscribed),
     },
   })
 }
-
-const sharedMembers = ({
-  pending,
-  deltas,
-  eventTypes,
-}: Pick<Subscribed, 'pending' | 'deltas' | 'eventTypes'>) => ({
-  pending_interactions: pending.map(interactionView),
-  deltas,
-  event_types: eventTypes,
-})
 
 export const runEventFrame = (event: StoredEvent): string =>
   runFrame('RUN_EVENT', event, 'run_event', eventJson(event))

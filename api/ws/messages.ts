@@ -105,7 +105,9 @@ function protoForm(input: unknown, kind: Kind): ClientMessage {
       if (what.kind === 'run') return { kind, runId: what.runId }
       return { kind: 'unsubscribe_many', selection: what }
     }
-    default:
+    case 'unsubscribe_all':
+    case 'authenticate':
+    case 'ping':
       return { kind }
   }
 }
@@ -165,7 +167,9 @@ function legacyForm(message: unknown, kind: Kind): ClientMessage {
       return { kind, runId: legacyRun(payload?.run_id) }
     case 'subscribe_all':
       return { kind: 'subscribe_many', wish: { selection: { kind: 'all' }, cursors: new Map(), ...rest } }
-    default:
+    case 'unsubscribe_all':
+    case 'authenticate':
+    case 'ping':
       return { kind }
   }
 }

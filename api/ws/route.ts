@@ -1,17 +1,12 @@
 /** GET /api/v1/ws: upgrades, counts and, when the service stops, closes the connections. */
-import websocket, { type WebSocket } from '@fastify/websocket'
+import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
-import {
-  MAX_SOCKET_MESSAGE_BYTES,
-  MAX_SOCKETS,
-  MAX_STREAM_RUNS,
-  SOCKET_FAREWELL_MS,
-  SOCKET_LIMITS,
-} from '../limits.ts'
+import { MAX_SOCKET_MESSAGE_BYTES, MAX_STREAM_RUNS, SOCKET_LIMITS } from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
 import { Session } from './session.ts'
 
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
@@ -28,8 +23,7 @@ ${MAX_STREAM_RUNS} runs that are unfinished or named are refused with SUBSCRIPTI
 
 Close codes 1012 and 1013 mean: connect again and go on after the \`sequence=\` of the reason, or after your cursors; 4401, 4403 and 4404 are final.`
 
-export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise<void> {
-  const sessions = new Map<WebSocket, Session>()
+export async function addWebSocket(app: FastifyInstance, deps: ApiDeps, streams: OpenStreams): Promise<void> {
   await app.register(websocket, {
     options: { maxPayload: MAX_SOCKET_MESSAGE_BYTES },
     errorHandler: (error, socket) => {
@@ -37,7 +31,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
       // Protocol errors are being answered with a close code by the library; only a dead end is cut.
       if (socket.readyState === socket.OPEN) socket.terminate()
     },
-    preClose: () => closeAll(sessions),
+    preClose: () => streams.drain(),
   })
   app.route({
     method: 'GET',
@@ -48,37 +42,17 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
       summary: 'Watch runs live',
       description: DESCRIPTION,
       querystring: noQuery,
-      response: problems('VALIDATION_UNKNOWN_FIELD'),
+      response: problems('VALIDATION_UNKNOWN_FIELD', 'CAPACITY_CONNECTIONS'),
     },
-    preHandler: async () => {
-      if (sessions.size < MAX_SOCKETS) return
-      throw new AppError(
-        'CAPACITY_CONNECTIONS',
-        `This replica serves ${MAX_SOCKETS} connections already; try again later.`,
-      )
-    },
+    preHandler: async () => streams.checkRoom('websocket'),
     handler: async () => {
       throw new AppError('VALIDATION_FORMAT', 'This route speaks WebSocket: connect with a WebSocket client.')
     },
     wsHandler: (socket) => {
-      sessions.set(socket, new Session(socket, { ...deps, limits: SOCKET_LIMITS }))
-      socket.on('close', () => sessions.delete(socket))
+      const session = new Session(socket, { ...deps, limits: SOCKET_LIMITS })
+      const end = () => session.farewell()
+      const place = streams.open('websocket', { end, cut: () => socket.terminate() })
+      socket.on('close', () => place.close())
     },
   })
-}
-
-/** Says farewell to all, waits for their answer a moment, then cuts what is left. */
-async function closeAll(sessions: ReadonlyMap<WebSocket, Session>): Promise<void> {
-  const gone = [...sessions].map(([socket, session]) => {
-    const closed = new Promise((resolve) => {
-      socket.once('close', resolve)
-    })
-    session.farewell()
-    return closed
-  })
-  const deadline = setTimeout(() => {
-    for (const socket of sessions.keys()) socket.terminate()
-  }, SOCKET_FAREWELL_MS)
-  await Promise.all(gone)
-  clearTimeout(deadline)
 }

@@ -1,9 +1,11 @@
 /** The two ends of api/ws for its tests: a feed driven by hand, and a client that keeps every frame. */
 import { WebSocket } from 'ws'
 import type { ApiDeps, EventUseCases } from '../../api/deps.ts'
+import { wants } from '../../api/schemas/run-event.ts'
 import { buildServer } from '../../api/server.ts'
 import { AppError } from '../../internal/errors.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
+import type { RunStatus } from '../../internal/run/run.ts'
 import { apiDeps } from './api-deps.ts'
 import { RUN_ID } from './api-values.ts'
 
@@ -18,6 +20,11 @@ export class Feed {
   /** Runs that a watch over many starts with. */
   followed: Followed = []
   closed = 0
+  /** Of the run, at the attach. */
+  status: RunStatus = 'running'
+  /** What `read` finds. */
+  log: StoredEvent[] = []
+  reads = 0
   /** Runs before `subscribe` answers. */
   before: (watch: Watch) => Promise<void> | void = () => undefined
 
@@ -28,13 +35,21 @@ export class Feed {
   position: Awaited<ReturnType<EventUseCases['position']>> = { lastSequence: 2, status: 'running' }
 
   readonly useCases: ApiDeps['events'] = {
-    read: () => Promise.reject(new Error('not here')),
+    read: async (runId, { afterSequence, limit, types }) => {
+      this.reads += 1
+      if (runId !== RUN_ID) throw new AppError('NOT_FOUND_RUN', `There is no run ${runId}.`)
+      const due = this.log.filter(({ seq, name }) => seq > afterSequence && wants(types, name))
+      return {
+        events: due.slice(0, limit).map((event) => ({ ...event, raw: 'printed' })),
+        hasMore: due.length > limit,
+      }
+    },
     subscribe: async (watch) => {
       this.watches.push(watch)
       await this.before(watch)
       if (watch.runId !== RUN_ID) throw new AppError('NOT_FOUND_RUN', `There is no run ${watch.runId}.`)
       const from = (watch.afterSequence ?? 2) + 1
-      return { from, through: 2, status: 'running', close: () => void this.closed++ }
+      return { from, through: 2, status: this.status, close: () => void this.closed++ }
     },
     subscribeMany: async (watch) => {
       this.many.push(watch)
