@@ -9,6 +9,8 @@ export interface SseMessage {
   readonly data: Json
 }
 
+const MAX_TEXT = 10_000
+
 export class SseClient {
   /** Resolves with the head of the answer. */
   readonly head: Promise<{ status: number; headers: IncomingHttpHeaders }>
@@ -17,13 +19,18 @@ export class SseClient {
   readonly messages: SseMessage[] = []
   readonly comments: string[] = []
   readonly retries: number[] = []
-  /** Everything that came, as text. */
+  /** The last of what came, as text. */
   text = ''
   readonly #request: ClientRequest
   #response: IncomingMessage | null = null
   #wake: () => void = () => undefined
 
-  constructor(url: string, headers: Record<string, string> = {}) {
+  readonly #came: () => void
+  #beforeData: () => void = () => undefined
+
+  /** @param came called whenever something is added to `messages` */
+  constructor(url: string, headers: Record<string, string> = {}, came: () => void = () => undefined) {
+    this.#came = came
     this.#request = request(url, { headers, agent: false })
     this.head = new Promise((resolve, reject) => {
       this.#request.once('response', (response) => {
@@ -62,6 +69,11 @@ export class SseClient {
     this.#response?.resume()
   }
 
+  /** Calls back before the next bytes are looked at. */
+  beforeData(listener: () => void): void {
+    this.#beforeData = listener
+  }
+
   /** Hangs up without a word. */
   destroy(): void {
     this.#request.destroy()
@@ -73,6 +85,7 @@ export class SseClient {
       onEvent: ({ event = 'message', id = null, data }) => {
         const message = { event, id, data: JSON.parse(data) }
         this.messages.push(message)
+        this.#came()
         this.#wake()
       },
       onComment: (comment) => {
@@ -83,7 +96,8 @@ export class SseClient {
     })
     response.setEncoding('utf8')
     response.on('data', (text: string) => {
-      this.text += text
+      this.#beforeData()
+      this.text = (this.text + text).slice(-MAX_TEXT)
       parser.feed(text)
     })
     response.on('error', () => undefined) // `ended` tells

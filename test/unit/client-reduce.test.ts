@@ -7,7 +7,7 @@ import { anEvent } from '../support/api-values.ts'
 
 /** As it is on the wire. */
 const wire = (seq: number, payload: EventPayload): WireEvent => JSON.parse(eventJson(anEvent(seq, payload)))
-const after = (payloads: readonly EventPayload[]): RunState =>
+const stateAfter = (payloads: readonly EventPayload[]): RunState =>
   payloads.map((payload, index) => wire(index + 1, payload)).reduce(reduceRun, NO_EVENTS)
 
 const input = (id: string, status: string, content = 'do it'): EventPayload => ({
@@ -42,7 +42,7 @@ const said = (content: string): EventPayload => ({ message: { role: 'assistant',
 
 describe('the state of a run', () => {
   it('has status, phase, conversation, usage and the cursor', () => {
-    const state = after([
+    const state = stateAfter([
       status('pending'),
       input('i1', 'delivered'),
       { progress: { phase: 'executing', percent_complete: 50, current_action: 'writes' } },
@@ -72,7 +72,7 @@ describe('the state of a run', () => {
   })
 
   it('shows what is open, until it is closed in any way', () => {
-    const open = after([
+    const open = stateAfter([
       interaction('a', 'pending'),
       interaction('b', 'pending'),
       interaction('a', 'answered'),
@@ -85,9 +85,9 @@ describe('the state of a run', () => {
   })
 
   it('has an input once, and none that was given back', () => {
-    expect(after([input('a', 'queued'), input('a', 'delivered')]).messages).toHaveLength(1)
-    expect(after([input('a', 'delivered'), input('a', 'queued')]).messages).toEqual([])
-    expect(after([input('a', 'delivered'), input('a', 'delivered')]).messages).toHaveLength(1)
+    expect(stateAfter([input('a', 'queued'), input('a', 'delivered')]).messages).toHaveLength(1)
+    expect(stateAfter([input('a', 'delivered'), input('a', 'queued')]).messages).toEqual([])
+    expect(stateAfter([input('a', 'delivered'), input('a', 'delivered')]).messages).toHaveLength(1)
   })
 
   it('counts what it does not know', () => {
@@ -100,7 +100,7 @@ describe('the state of a run', () => {
   })
 
   it('keeps a bounded conversation', () => {
-    const state = after(Array.from({ length: MAX_MESSAGES + 5 }, (_, index) => said(String(index))))
+    const state = stateAfter(Array.from({ length: MAX_MESSAGES + 5 }, (_, index) => said(String(index))))
 
     expect(state.messages).toHaveLength(MAX_MESSAGES)
     expect(state.messages[0]?.content).toBe('5')
