@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { call, createRun, FINISHED, untilRun } from '../support/client.ts'
+import { call, createRun, FINISHED, type Json, untilRun } from '../support/client.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { GREETER, makeGitProject } from '../support/project.ts'
 import { insertTaskRow } from '../support/rows.ts'
@@ -31,12 +31,21 @@ const TAGS = ['red', 'green', 'green-dark']
 /** Runs whose events the service itself writes. */
 const OWN_TAG = 'own'
 
+/** An agent that is soon done, so that many of them write. */
+const SCENARIO = {
+  name: 'streams',
+  steps: [
+    { text: 'Looking.', chunk_chars: 2, tool_calls: [{ tool: 'shell', command: 'echo looked' }] },
+    { text: 'Nothing to do here.', chunk_chars: 2 },
+  ],
+}
+
 let database: TestDatabase
 let world: World
 let service: RunningService
 beforeAll(async () => {
   database = await createTestDatabase()
-  world = await makeWorld('many-small')
+  world = await makeWorld(SCENARIO)
   // The host may be the folder of a socket, which only fits into the query.
   const url = ({ user, password, host, port, database: name }: TestDatabase['connection']) =>
     `postgres://${user}:${encodeURIComponent(password)}@localhost:${port}/${name}?host=${encodeURIComponent(host)}`
@@ -44,6 +53,8 @@ beforeAll(async () => {
     ...world.env,
     DATABASE_URL: url(database.connection),
     DATABASE_MIGRATION_URL: url(database.owner),
+    // One agent at a time: the others wait in the queue.
+    AGENT_MANAGER_CONCURRENCY_MAX_CONCURRENT_RUNS: '1',
   })
 })
 afterAll(async () => {
@@ -53,6 +64,8 @@ afterAll(async () => {
 })
 
 const say = (line: string) => process.stdout.write(`streams: ${line}\n`)
+
+type OwnRun = KnownRun & { status: string }
 
 /** Which runs each reader wants: every form, the same for the same seed. */
 function wishes(random: Random, tasks: readonly string[], runs: readonly { id: string }[]) {
@@ -71,22 +84,22 @@ function wishes(random: Random, tasks: readonly string[], runs: readonly { id: s
   })
 }
 
-/** One agent after another, driven by the service under test. */
-async function runAgents(random: Random, runs: KnownRun[], until: () => boolean): Promise<void> {
-  const root = join(world.base, 'project')
-  mkdirSync(root)
-  makeGitProject(root, GREETER)
+/** Runs that the service itself writes: one agent after another, and beside it runs that are stopped in the queue. */
+async function ownRuns(random: Random, root: string, runs: OwnRun[], until: () => boolean): Promise<void> {
+  const isFinished = ({ status }: Json) => FINISHED.includes(status)
   while (!until()) {
     const createdAt = performance.now()
     const tag = `${OWN_TAG}-${random.int(0, 99)}`
     const { id, taskId } = await createRun(service.url, root, { run: { tag } })
-    const run = { id, taskId, tag, createdAt, writtenAt: Number.POSITIVE_INFINITY }
+    const run = { id, taskId, tag, createdAt, writtenAt: createdAt, status: '' }
     runs.push(run)
-    await untilRun(service.url, id, ({ status }) => FINISHED.includes(status) || until(), 120_000)
-    if (until()) await call(service.url, 'POST', `/api/v1/runs/${id}/stop`, {})
-    const { status } = await untilRun(service.url, id, (now) => FINISHED.includes(now['status']), 120_000)
-    say(`agent ${runs.length} ended as ${status} after ${Math.round(performance.now() - createdAt)} ms`)
-    run.writtenAt = performance.now()
+    if (random.chance(0.8)) await new Promise((resolve) => setTimeout(resolve, random.int(0, 400)))
+    else await untilRun(service.url, id, (now) => isFinished(now) || until(), 120_000)
+    const writtenAt = performance.now()
+    // It may have finished by itself: then this is refused.
+    const stopped = await call(service.url, 'POST', `/api/v1/runs/${id}/stop`, {})
+    if (stopped.status === 200) run.writtenAt = writtenAt
+    run.status = (await untilRun(service.url, id, isFinished, 120_000))['status']
   }
 }
 
@@ -94,7 +107,7 @@ async function play(random: Random) {
   const tasks = await Promise.all(Array.from({ length: 6 }, () => insertTaskRow(database.db)))
   const writers = new Writers(database.db, { tasks, tags: TAGS, maxRuns: MAX_RUNS })
   await writers.start(random.fork(), 12)
-  const own: KnownRun[] = []
+  const own: OwnRun[] = []
   const readers = wishes(random.fork(), tasks, writers.runs).map(
     ({ over, wish, isFiltered }) =>
       new Reader({ url: service.url, over, wish, isFiltered, createdAt }, random.fork()),
@@ -107,7 +120,11 @@ async function play(random: Random) {
   const isOver = () => performance.now() >= end
   const reading = readers.map((reader) => reader.run(isOver))
   const writing = Array.from({ length: WRITERS }, () => writers.write(random.fork(), isOver))
-  await Promise.all([...reading, ...writing, runAgents(random.fork(), own, isOver)])
+  const root = join(world.base, 'project')
+  mkdirSync(root)
+  makeGitProject(root, GREETER)
+  const running = Array.from({ length: 3 }, () => ownRuns(random.fork(), root, own, isOver))
+  await Promise.all([...reading, ...writing, ...running])
   return { readers, writers, own, known: known() }
 }
 
@@ -127,7 +144,7 @@ test(`${READERS} readers that drop at random see every event once and in order (
   const events = [...logs.values()].reduce((total, log) => total + log.events.length, 0)
   say(`SEED=${SEED} DURATION=${DURATION_MS / 1000}`)
   say(
-    `${known.length} runs, ${events} events: ${writers.events} written by another replica, ${events - writers.events} by ${own.length} agents of the service`,
+    `${known.length} runs, ${events} events: ${writers.events} written by another replica, ${events - writers.events} in ${own.length} runs of the service (${own.filter(({ status }) => status !== 'RUN_STATUS_CANCELLED').length} to their own end)`,
   )
   say(
     `${READERS} readers, ${sum(({ connections }) => connections)} connections, ${sum(({ ledger }) => ledger.received)} events received`,

@@ -9,7 +9,7 @@ import type { Json } from '../client.ts'
 export interface RunLog {
   /** By position: event 1 first. */
   readonly events: readonly { readonly sum: number; readonly type: string }[]
-  /** When its creation began and when it was last written to; of the same clock as the ledger's times. */
+  /** When its creation began, and a time before it was last written to; of the same clock as the ledger's times. */
   readonly createdAt: number
   readonly writtenAt: number
   readonly isWanted: (wish: Wish) => boolean

@@ -61,11 +61,13 @@ export class Writers {
     const run = random.pick(this.runs)
     if (run.isBusy) return
     run.isBusy = true
+    const begins = performance.now()
     try {
-      if (run.isFinished) {
-        if (random.chance(0.2)) await this.#goOn(run)
-      } else if (random.chance(0.06)) await this.#finish(run)
+      if (run.isFinished && !random.chance(0.2)) return
+      if (run.isFinished) await this.#goOn(run)
+      else if (random.chance(0.06)) await this.#finish(run)
       else await this.#append(run, random)
+      run.writtenAt = begins
     } finally {
       run.isBusy = false
     }
@@ -88,21 +90,18 @@ export class Writers {
       )
       return runId
     })
-    const writtenAt = performance.now()
-    this.runs.push({ id, taskId, tag, createdAt, writtenAt, isFinished: false, isBusy: false })
+    this.runs.push({ id, taskId, tag, createdAt, writtenAt: createdAt, isFinished: false, isBusy: false })
   }
 
   async #append(run: WrittenRun, random: Random): Promise<void> {
     const size = random.chance(0.02) ? 100_000 : random.int(10, 2000)
     const payloads = Array.from({ length: random.int(1, 12) }, () => payloadOf(random, size))
     await this.#write(this.#db, run.id, 'running', {}, payloads)
-    run.writtenAt = performance.now()
   }
 
   async #finish(run: WrittenRun): Promise<void> {
     const { payload } = statusEvent('running', 'cancelled', null)
     await this.#write(this.#db, run.id, 'running', { ...FINISHED, status: 'cancelled' }, [payload])
-    run.writtenAt = performance.now()
     run.isFinished = true
   }
 
@@ -115,7 +114,6 @@ export class Writers {
       await step('pending', 'starting', { ...DRIVEN, lease_owner: this.#replicaId })
       await step('starting', 'running', {})
     })
-    run.writtenAt = performance.now()
     run.isFinished = false
   }
 
