@@ -6,6 +6,5 @@ SET LOCAL lock_timeout = '2s';
 -- appends of a running turn stay in their page (HOT): an index on updated_at would cost each of them all indexes.
 ALTER TABLE agent_manager.runs ADD COLUMN settled_at timestamptz;
 
--- What moved since a time: of the unfinished runs all are looked at, of the finished ones only these.
-CREATE INDEX runs_unfinished ON agent_manager.runs (id) WHERE ended_at IS NULL;
+-- What moved since a time: of the unfinished runs all are looked at (runs_unfinished), of the finished ones only these.
 CREATE INDEX runs_settled ON agent_manager.runs (settled_at) WHERE settled_at IS NOT NULL;

@@ -13,6 +13,7 @@ import { feedOf } from '../../internal/event/feed-of.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { reportHealth } from '../../internal/health.ts'
+import { Idempotency } from '../../internal/idempotency/idempotency-service.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import type { Parts } from './parts.ts'
 import { createRunners } from './runners.ts'
@@ -23,6 +24,7 @@ export interface Services {
   readonly engine: Engine
   readonly feed: EventFeed
   readonly sweep: SandboxSweep
+  readonly idempotency: Idempotency
 }
 
 export async function buildServices(parts: Parts): Promise<Services> {
@@ -75,11 +77,13 @@ export async function buildServices(parts: Parts): Promise<Services> {
     },
   })
   const useCases = createUseCases({ ...parts, engine, registry, redactor, feed })
+  const idempotency = new Idempotency({ db, log, replicaId: replica.id })
   const server = await buildServer({
     log,
     version: parts.version,
     limits: { bodyBytes: levers.SERVER_MAX_REQUEST_BODY_BYTES },
     ...useCases,
+    idempotency,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
     runners: registry,
@@ -95,5 +99,5 @@ export async function buildServices(parts: Parts): Promise<Services> {
         }),
     },
   })
-  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }) }
+  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }), idempotency }
 }

@@ -108,7 +108,7 @@ export class EventService {
     if (newest?.id !== runId) return null
     // The event says which status, the row how a run was decided that still has it.
     const approvalState = newest.status === status ? newest.approvalState : 'none'
-    return { taskId: newest.taskId, status: taskStatus({ status, approvalState }) }
+    return { taskId: newest.taskId, status: taskStatus({ status, approvalState }, false) }
   }
 
   async #fence(runId: string) {
