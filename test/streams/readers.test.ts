@@ -27,6 +27,8 @@ const WRITERS = 4
 const MAX_RUNS = 300
 /** For the readers to get the rest once nothing is written any more. */
 const SETTLE_MS = 60_000
+/** For a run of the service to come to its end. */
+const RUN_MS = 90_000
 const TAGS = ['red', 'green', 'green-dark']
 /** Runs whose events the service itself writes. */
 const OWN_TAG = 'own'
@@ -94,12 +96,12 @@ async function ownRuns(random: Random, root: string, runs: OwnRun[], until: () =
     const run = { id, taskId, tag, createdAt, writtenAt: createdAt, status: '' }
     runs.push(run)
     if (random.chance(0.8)) await new Promise((resolve) => setTimeout(resolve, random.int(0, 400)))
-    else await untilRun(service.url, id, (now) => isFinished(now) || until(), 120_000)
+    else await untilRun(service.url, id, (now) => isFinished(now) || until(), RUN_MS)
     const writtenAt = performance.now()
     // It may have finished by itself: then this is refused.
     const stopped = await call(service.url, 'POST', `/api/v1/runs/${id}/stop`, {})
     if (stopped.status === 200) run.writtenAt = writtenAt
-    run.status = (await untilRun(service.url, id, isFinished, 120_000))['status']
+    run.status = (await untilRun(service.url, id, isFinished, RUN_MS))['status']
   }
 }
 
