@@ -87,7 +87,11 @@ function wishes(random: Random, tasks: readonly string[], runs: readonly { id: s
 }
 
 /** Runs that the service itself writes: one agent after another, and beside it runs that are stopped in the queue. */
-async function ownRuns(random: Random, root: string, runs: OwnRun[], until: () => boolean): Promise<void> {
+async function ownRuns(
+  random: Random,
+  { root, runs, isPatient }: { root: string; runs: OwnRun[]; isPatient: boolean },
+  until: () => boolean,
+): Promise<void> {
   const isFinished = ({ status }: Json) => FINISHED.includes(status)
   while (!until()) {
     const createdAt = performance.now()
@@ -95,7 +99,7 @@ async function ownRuns(random: Random, root: string, runs: OwnRun[], until: () =
     const { id, taskId } = await createRun(service.url, root, { run: { tag } })
     const run = { id, taskId, tag, createdAt, writtenAt: createdAt, status: '' }
     runs.push(run)
-    if (random.chance(0.8)) await new Promise((resolve) => setTimeout(resolve, random.int(0, 400)))
+    if (!isPatient) await new Promise((resolve) => setTimeout(resolve, random.int(0, 400)))
     else await untilRun(service.url, id, (now) => isFinished(now) || until(), RUN_MS)
     const writtenAt = performance.now()
     // It may have finished by itself: then this is refused.
@@ -125,7 +129,9 @@ async function play(random: Random) {
   const root = join(world.base, 'project')
   mkdirSync(root)
   makeGitProject(root, GREETER)
-  const running = Array.from({ length: 3 }, () => ownRuns(random.fork(), root, own, isOver))
+  const running = Array.from({ length: 3 }, (_, lane) =>
+    ownRuns(random.fork(), { root, runs: own, isPatient: lane === 0 }, isOver),
+  )
   await Promise.all([...reading, ...writing, ...running])
   return { readers, writers, own, known: known() }
 }
