@@ -1,5 +1,7 @@
 /** Every limit of the HTTP boundary in one place. Times in milliseconds, sizes in bytes unless the name says. */
 
+import type { Rate } from './bucket.ts'
+
 const KIB = 1024
 
 /** Prompts and follow-up messages. */
@@ -34,6 +36,8 @@ export const KEEP_ALIVE_MS = 5000
 
 export const PAGE_SIZE_DEFAULT = 100
 export const PAGE_SIZE_MAX = 1000
+export const MESSAGES_DEFAULT = 100
+export const MESSAGES_MAX = 1000
 export const EVENTS_DEFAULT = 1000
 export const EVENTS_MAX = 5000
 
@@ -88,7 +92,8 @@ export type StreamKind = 'websocket' | 'sse' | 'wait' | 'export'
 export const MAX_STREAMS: Readonly<Record<StreamKind, number>> = {
   websocket: 5000,
   sse: 5000,
-  wait: 5000,
+  // They count as requests that are being served too, and must leave room for others.
+  wait: 500,
   // Each reads the log as fast as its reader takes it.
   export: 50,
 }
@@ -108,5 +113,14 @@ export const MAX_SOCKET_MESSAGE_KEYS = 3000
 export const MAX_STREAM_RUNS = 1000
 /** Runs that one watch over many runs may come to follow; SUBSCRIBE_ALL without cursors may start with as many. */
 export const MAX_STREAM_RUNS_LATER = 10_000
+/** A caller may send the requests of this many seconds at once. */
+export const RATE_BURST_SECONDS = 2
+/** Addresses or principals whose rate is remembered; those seen longest ago are forgotten first. */
+export const RATE_KEYS = 10_000
+/** Messages of one WebSocket connection; a client that watches as much as it may sends 100 at its start. */
+export const SOCKET_MESSAGE_RATE: Rate = { perSecond: 50, burst: 300 }
+
+/** TCP connections, idle ones and streams included. More are dropped as they come. */
+export const MAX_CONNECTIONS = 10_000
 /** How long clients have to answer the closing handshake when the server stops. */
 export const SOCKET_FAREWELL_MS = 1000

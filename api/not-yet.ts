@@ -37,9 +37,6 @@ export const NOT_YET = {
   createRun: {
     existing_sandbox_id: notYet('A sandbox to go on in.'),
   },
-  createRunQuery: {
-    dry_run: notYet('Checks the run without creating it.', 'false', '0'),
-  },
   diff: {
     include_ignored: notYet('Lists what git ignores.', 'false', '0'),
   },

@@ -55,6 +55,24 @@ export const flagIn = (description: string) =>
     .transform((value) => value ?? null)
     .meta({ description })
 
+const FLAGS: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  false: false,
+  '0': false,
+  '': false,
+}
+
+/** Yes or no in a query string; absent is no. */
+export const flagQuery = (description: string) =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' && Object.hasOwn(FLAGS, value) ? FLAGS[value] : value),
+      z.boolean('must be true or false').optional(),
+    )
+    .transform((value) => value ?? false)
+    .meta({ description })
+
 /** A whole number in a query string. */
 export const numberQuery = (min: number, max: number, description: string) =>
   z
@@ -63,14 +81,6 @@ export const numberQuery = (min: number, max: number, description: string) =>
       z.int(`must be a whole number from ${min} to ${max}`).min(min).max(max).optional(),
     )
     .meta({ description })
-
-/** Yes or no in a query string; absent is no. */
-export const flagQuery = (description: string) =>
-  z
-    .enum(['true', 'false', '1', '0', ''], { error: 'must be true or false' })
-    .optional()
-    .transform((value) => value === 'true' || value === '1')
-    .meta({ description, type: 'boolean', enum: undefined })
 
 /** Seconds in a query string, from 0, as a number or a duration; milliseconds inside, absent is 0. */
 export const secondsQuery = (maxMs: number, description: string) => {

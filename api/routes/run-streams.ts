@@ -29,6 +29,7 @@ export function addRunStreamRoutes(app: RouteApp, deps: StreamDeps): void {
     method: 'GET',
     url: '/api/v1/runs/:id/events/stream',
     exposeHeadRoute: false,
+    config: { isStream: true },
     schema: {
       operationId: 'streamRunEvents',
       tags: ['events'],
@@ -53,6 +54,7 @@ export function addRunStreamRoutes(app: RouteApp, deps: StreamDeps): void {
     method: 'GET',
     url: '/api/v1/runs/:id/events.ndjson',
     exposeHeadRoute: false,
+    config: { isStream: true },
     schema: {
       operationId: 'exportRunEvents',
       tags: ['events'],

@@ -7,6 +7,7 @@ import { MAX_SOCKET_MESSAGE_BYTES, MAX_STREAM_RUNS, SOCKET_LIMITS } from '../lim
 import { noQuery } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
+import { limitMessages } from './message-rate.ts'
 import { Session } from './session.ts'
 
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
@@ -36,6 +37,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps, streams:
   app.route({
     method: 'GET',
     url: '/api/v1/ws',
+    config: { isStream: true },
     schema: {
       tags: ['events'],
       operationId: 'watchRuns',
@@ -49,6 +51,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps, streams:
       throw new AppError('VALIDATION_FORMAT', 'This route speaks WebSocket: connect with a WebSocket client.')
     },
     wsHandler: (socket) => {
+      limitMessages(socket)
       const session = new Session(socket, { ...deps, limits: SOCKET_LIMITS })
       const end = () => session.farewell()
       const place = streams.open('websocket', { end, cut: () => socket.terminate() })

@@ -65,7 +65,7 @@ export async function grantRuntime(db: Kysely<Tables>, role: string): Promise<vo
     ]) {
       await sql`GRANT INSERT, UPDATE ON ${sql.table(`agent_manager.${table}`)} TO ${name}`.execute(tx)
     }
-    for (const table of ['profile_versions', 'run_events', 'run_diffs']) {
+    for (const table of ['profile_versions', 'run_events', 'run_diffs', 'run_snapshots']) {
       await sql`GRANT INSERT ON ${sql.table(`agent_manager.${table}`)} TO ${name}`.execute(tx)
     }
     // Answers are kept for a day, for callers that ask again; they are no history.
@@ -77,6 +77,16 @@ export async function currentRole(db: Kysely<Tables>): Promise<string> {
   const { rows } = await sql<{ role: string }>`SELECT current_user AS role`.execute(db)
   invariant(rows[0], 'SELECT current_user returns a row')
   return rows[0].role
+}
+
+/** Whether the role could rewrite the log if no trigger stood in its way: as its owner, a member of it, or superuser. */
+export async function mayChangeLog(db: Kysely<Tables>): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean }>`
+    SELECT has_table_privilege(${`${SCHEMA}.run_events`}, 'UPDATE, DELETE, TRUNCATE')
+           OR pg_has_role(relowner, 'MEMBER') AS may
+    FROM pg_class WHERE oid = to_regclass(${`${SCHEMA}.run_events`})`.execute(db)
+  invariant(rows[0], 'a migrated database has a log')
+  return rows[0].may
 }
 
 /** When this database was first migrated, to the millisecond: no other one of ours has the same. */

@@ -100,6 +100,11 @@ export interface RunsTable {
   interrupt_turn: number | null
   interrupt_by: string | null
   settled_at: NullableTimestamp
+  retry_of: string | null
+  fork_of: string | null
+  fork_turn: number | null
+  deleted_at: NullableTimestamp
+  deleted_by: string | null
   created_at: Timestamp
   updated_at: Timestamp
   started_at: NullableTimestamp
@@ -138,6 +143,7 @@ export interface RunInputsTable {
   created_at: Timestamp
   delivered_at: NullableTimestamp
   sequence: number | null
+  actor: string | null
 }
 
 export interface InteractionsTable {
@@ -168,6 +174,14 @@ export interface RunDiffsTable {
   digest: string
   content: Buffer
   files: string
+  created_at: Timestamp
+}
+
+export interface RunSnapshotsTable {
+  run_id: string
+  turn: number
+  manifest: string
+  content: Buffer
   created_at: Timestamp
 }
 
@@ -221,6 +235,7 @@ export interface Tables {
   run_inputs: RunInputsTable
   interactions: InteractionsTable
   run_diffs: RunDiffsTable
+  run_snapshots: RunSnapshotsTable
   approvals: ApprovalsTable
   idempotency_records: IdempotencyRecordsTable
 }

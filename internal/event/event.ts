@@ -121,3 +121,12 @@ export interface StoredEvent {
   /** JSON text of the payload: an object with exactly one member. */
   readonly payloadText: string
 }
+
+/** The payload of an event of that name. */
+export function payloadOf<N extends PayloadName>(
+  event: Pick<StoredEvent, 'payloadText'>,
+  name: N,
+): EventPayloads[N] {
+  const payload: Pick<EventPayloads, N> = JSON.parse(event.payloadText)
+  return payload[name]
+}

@@ -150,7 +150,7 @@ export async function hasRuns(db: Db, taskId: string): Promise<boolean> {
   return row !== undefined
 }
 
-/** The newest run of the task that a run belongs to; null where that run is gone. Index runs_of_task. */
+/** The newest run that is shown of the task that a run belongs to; null where there is none. Index runs_of_task. */
 export async function newestRunOfTask(
   db: Db,
   runId: string,
@@ -159,6 +159,7 @@ export async function newestRunOfTask(
     .selectFrom('runs')
     .select(['id', 'task_id', 'status', 'approval_state'])
     .where('task_id', '=', (eb) => eb.selectFrom('runs').select('task_id').where('id', '=', runId))
+    .where('deleted_at', 'is', null)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(1)

@@ -70,8 +70,11 @@ export async function openStage(options: { replicas: number; leaseTtl: string })
     postgres,
     sandbox,
     end: async () => {
+      const keepLogs = () =>
+        Promise.all(replicas.map(({ name, log }) => writeFile(join(base, `${name}.log`), log)))
+      await keepLogs() // one that does not end has something to say
       await Promise.all(replicas.map((replica) => replica.end('SIGTERM')))
-      for (const { name, log } of replicas) await writeFile(join(base, `${name}.log`), log)
+      await keepLogs()
       await sandbox.kill()
       await writeFile(join(base, 'sandbox.log'), sandbox.log)
       await unmountBelow(base)
@@ -127,6 +130,16 @@ async function openSandbox(baseDir: string) {
     start: async () => {
       running ??= await launch(new URL(url).port)
     },
+  }
+}
+
+/** @returns false where it is gone, by itself or by an earlier harm */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
   }
 }
 
@@ -186,15 +199,15 @@ export class Replica {
     this.#service = null
   }
 
-  pause(): void {
-    if (this.#service === null) return
-    this.isPaused = true
-    process.kill(this.#service.pid, 'SIGSTOP')
+  /** @returns whether there was something to pause */
+  pause(): boolean {
+    this.isPaused = this.#service !== null && signal(this.#service.pid, 'SIGSTOP')
+    return this.isPaused
   }
 
   resume(): void {
     if (this.#service === null || !this.isPaused) return
     this.isPaused = false
-    process.kill(this.#service.pid, 'SIGCONT')
+    signal(this.#service.pid, 'SIGCONT')
   }
 }

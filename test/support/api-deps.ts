@@ -7,6 +7,7 @@ import { AppError } from '../../internal/errors.ts'
 import { EVENT_TYPE_OF, type StoredEvent } from '../../internal/event/event.ts'
 import type { InteractionAnswer } from '../../internal/interaction/interaction.ts'
 import { createLogger } from '../../internal/log.ts'
+import { NO_METRICS } from '../../internal/metrics.ts'
 import type { PageRequest } from '../../internal/page.ts'
 import type { NewProfile, Profile, ProfileFilter, ProfileUpdate } from '../../internal/profile/profile.ts'
 import type { IfMatch } from '../../internal/revision.ts'
@@ -15,6 +16,15 @@ import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask, Task, TaskFilter, TaskUpdate } from '../../internal/task/task.ts'
 import { memoryKeys } from './api-idempotency.ts'
+import {
+  type AskedOfRuns,
+  artifactUseCases,
+  copyUseCases,
+  endingUseCases,
+  explainUseCases,
+  missingRun,
+  transcriptUseCases,
+} from './api-run-deps.ts'
 import {
   aFullRun,
   anEvent,
@@ -67,10 +77,8 @@ const RUNNER: RunnerView = {
   },
 }
 
-const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `There is no run ${id}.`)
-
 /** What the use cases were asked, by name. */
-export interface Asked {
+export interface Asked extends AskedOfRuns {
   profile?: NewProfile
   ensure?: { profileKey: string; defaults: NewProfile | null; updateExisting: boolean }
   profiles?: { filter: ProfileFilter; page: PageRequest }
@@ -86,7 +94,8 @@ export interface Asked {
   list?: { filter: RunFilter; page: PageRequest }
   stop?: { id: string; actor: string }
   interrupt?: { id: string; actor: string }
-  continue?: { id: string; message: string; delivery: string }
+  continue?: { id: string; message: string; delivery: string; actor?: string }
+  inputs?: PageRequest
   edit?: { id: string; inputId: string; message: string }
   cancel?: { id: string; inputId: string }
   answer?: { runId: string; id: string; answer: InteractionAnswer; actor: string }
@@ -97,18 +106,33 @@ export interface Asked {
   reject?: unknown
 }
 
+export const LIMITS: ApiDeps['limits'] = {
+  bodyBytes: 10 * 1024 * 1024,
+  allBodiesBytes: 64 * 1024 * 1024,
+  requests: 1000,
+  perAddress: 0,
+  perPrincipal: 0,
+  expensivePerPrincipal: 0,
+}
+
 /** Use cases over one run, one task and a short log; `change` replaces parts. */
 export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: Asked } {
   const asked: Asked = {}
   const deps: ApiDeps = {
     log: createLogger('silent'),
     version: '0.1.0',
-    limits: { bodyBytes: 10 * 1024 * 1024 },
+    metrics: NO_METRICS,
+    expose: async () => ({ contentType: 'text/plain', text: '' }),
+    limits: LIMITS,
     profiles: profileUseCases(asked),
     idempotency: memoryKeys(),
     tasks: taskUseCases(asked),
     taskCancel: taskCancelUseCase(asked),
     runs: runUseCases(asked),
+    ending: endingUseCases(asked),
+    transcripts: transcriptUseCases(asked),
+    explain: explainUseCases,
+    artifacts: artifactUseCases,
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),
@@ -210,6 +234,7 @@ function knownTask(id: string): Task {
 }
 
 const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
+  ...copyUseCases(asked),
   create: async (request, id) => {
     asked.run = request
     return {
@@ -238,16 +263,18 @@ const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ status: 'running' })
   },
-  continue: async (id, { message, delivery }, inputId) => {
-    asked.continue = { id, message, delivery }
+  continue: async (id, { message, delivery, actor }, inputId) => {
+    asked.continue = { id, message, delivery, ...(actor !== null && { actor }) }
     if (id !== RUN_ID) throw missingRun(id)
     const input = anInput({ content: message, delivery, ...(inputId && { id: inputId }) })
     return { run: aRun({ turn: 2 }), input }
   },
-  inputs: async (id) => {
+  inputs: async (id, page) => {
+    asked.inputs = page
     if (id !== RUN_ID) throw missingRun(id)
     const told = { turn: 1, source: 'prompt', status: 'delivered', deliveredAt: NOW, sequence: 2 } as const
-    return [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    const items = [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    return { items, total: 2, totalExact: true, next: null }
   },
   editInput: async (id, inputId, message) => {
     asked.edit = { id, inputId, message }
