@@ -29,6 +29,15 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'streams',
+          include: ['test/streams/**/*.test.ts'],
+          globalSetup: ['test/support/postgres-server.ts'],
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 })

@@ -6,6 +6,7 @@
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { Artifact, OpenArtifact } from '../internal/artifact/artifact.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
+import type { WideRequest } from '../internal/event/wide-feed.ts'
 import type { Explanation } from '../internal/explain/explain.ts'
 import type { HealthReport } from '../internal/health.ts'
 import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
@@ -29,8 +30,9 @@ import type { RunPlan, RunWish } from '../internal/run/run-plan.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
-import type { NewTask, Task, TaskFilter, TaskUpdate } from '../internal/task/task.ts'
+import type { NewTask, Task, TaskFilter, TaskStatus, TaskUpdate } from '../internal/task/task.ts'
 import type { TranscriptPage } from '../internal/transcript/transcript-service.ts'
+import type { StreamKind, StreamLimits } from './limits.ts'
 
 export interface ProfileUseCases {
   /** `id`: creating the same id again answers the profile of the first time. */
@@ -126,6 +128,8 @@ export interface InteractionUseCases {
   list(runId: string): Promise<readonly Interaction[]>
   /** The open ones, for a watcher that just attached; counts as somebody looking. */
   pending(runId: string): Promise<readonly Interaction[]>
+  /** The open ones of these runs (at most 1000), oldest first; counts as somebody looking at each. */
+  pendingOf(runIds: readonly string[]): Promise<readonly Interaction[]>
   /**
    * The same answer again is fine. Throws NOT_FOUND_INTERACTION; STATE_INTERACTION_CLOSED when it was answered
    * otherwise, expired or was withdrawn; VALIDATION_FIELD for an answer that does not fit the kind.
@@ -159,11 +163,28 @@ export interface EventUseCases {
     /** The log cannot be read for too long: the subscriber should reconnect. */
     failed(error: Error): void
   }): Promise<{ from: number; through: number; status: RunStatus; close(): void }>
-  /** Every committed batch of every run from now on (SUBSCRIBE_ALL without cursors). */
-  subscribeAll(request: {
-    deliver(events: readonly StoredEvent[]): Promise<void>
-    failed(error: Error): void
-  }): { close(): void }
+  /**
+   * Watches many runs: those with a cursor are replayed above it, the others start live, those that appear later
+   * start at 1. Each run comes in order and whole; `deliver` as above. Runs a cursor names that are not there, or
+   * not selected, are missing in the answer. Throws SUBSCRIPTION_TOO_WIDE; the same may come later by `failed`.
+   */
+  subscribeMany(request: WideRequest): Promise<{
+    /** Unfinished runs and those with a cursor. */
+    runs: readonly {
+      readonly runId: string
+      readonly from: number
+      readonly through: number
+      readonly status: RunStatus
+      readonly pendingInteractions: number
+    }[]
+    /** Whether events of this run come this way. */
+    covers(runId: string): boolean
+    close(): void
+  }>
+  /** What a status event makes of the run's task; null: nothing, another run decides. */
+  taskStatus(event: StoredEvent): Promise<{ taskId: string; status: TaskStatus } | null>
+  /** Where a run and its log stand. Throws NOT_FOUND_RUN. */
+  position(runId: string): Promise<{ lastSequence: number; status: RunStatus }>
 }
 
 export interface ReviewUseCases {
@@ -218,6 +239,10 @@ export interface RequestLimits {
   readonly perAddress: number
   readonly perPrincipal: number
   readonly expensivePerPrincipal: number
+  /** Other limits of streams than those of limits.ts. */
+  readonly streams?: Partial<StreamLimits>
+  /** Other numbers of open streams than those of limits.ts. */
+  readonly open?: Partial<Record<StreamKind, number>>
 }
 
 export interface ApiDeps {

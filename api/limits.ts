@@ -55,7 +55,10 @@ export interface SocketLimits {
   readonly pingMs: number
   /** Pings without a pong before the connection is dropped. */
   readonly missedPings: number
+  /** Runs watched each by itself. */
   readonly subscriptions: number
+  /** Watches over many runs: a task, a tag prefix, all. */
+  readonly wideSubscriptions: number
 }
 
 export const SOCKET_LIMITS: SocketLimits = {
@@ -64,8 +67,52 @@ export const SOCKET_LIMITS: SocketLimits = {
   pingMs: 20_000,
   missedPings: 2,
   subscriptions: 100,
+  wideSubscriptions: 10,
 }
 
+/** Limits of the answers over HTTP that stay open; tests change them. */
+export interface StreamLimits {
+  /** Above this many unsent bytes nothing more is handed to the connection. */
+  readonly bufferedBytes: number
+  /** So long the reader may take nothing before the connection is cut. */
+  readonly stallMs: number
+  /** Between two signs of life of an event stream. */
+  readonly heartbeatMs: number
+}
+
+export const STREAM_LIMITS: StreamLimits = {
+  bufferedBytes: 256 * KIB,
+  stallMs: 60_000,
+  heartbeatMs: 15_000,
+}
+
+export type StreamKind = 'websocket' | 'sse' | 'wait' | 'export'
+
+/** Answers that may be open on one replica at a time. */
+export const MAX_STREAMS: Readonly<Record<StreamKind, number>> = {
+  websocket: 5000,
+  sse: 5000,
+  // They count as requests that are being served too, and must leave room for others.
+  wait: 500,
+  // Each reads the log as fast as its reader takes it.
+  export: 50,
+}
+
+/** What an event stream tells its client to wait before it comes back. */
+export const SSE_RETRY_MS = 1000
+/** Longest wait for an event; proxies give up on an answer after 60 s. */
+export const MAX_WAIT_MS = 55_000
+/** Events that an export holds in memory at a time. */
+export const EXPORT_PAGE_EVENTS = 500
+
+/** A cursor takes some 50 bytes: room for more than may be named, so that too many are told apart from nonsense. */
+export const MAX_SOCKET_MESSAGE_BYTES = 128 * KIB
+/** Members of all objects of one message together. */
+export const MAX_SOCKET_MESSAGE_KEYS = 3000
+/** Runs, unfinished or named by a cursor, that one watch over many runs starts with. */
+export const MAX_STREAM_RUNS = 1000
+/** Runs that one watch over many runs may come to follow; SUBSCRIBE_ALL without cursors may start with as many. */
+export const MAX_STREAM_RUNS_LATER = 10_000
 /** A caller may send the requests of this many seconds at once. */
 export const RATE_BURST_SECONDS = 2
 /** Addresses or principals whose rate is remembered; those seen longest ago are forgotten first. */
@@ -75,8 +122,5 @@ export const SOCKET_MESSAGE_RATE: Rate = { perSecond: 50, burst: 300 }
 
 /** TCP connections, idle ones and streams included. More are dropped as they come. */
 export const MAX_CONNECTIONS = 10_000
-
-export const MAX_SOCKETS = 5000
-export const MAX_SOCKET_MESSAGE_BYTES = 16 * KIB
 /** How long clients have to answer the closing handshake when the server stops. */
 export const SOCKET_FAREWELL_MS = 1000

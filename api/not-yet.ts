@@ -37,9 +37,6 @@ export const NOT_YET = {
   createRun: {
     existing_sandbox_id: notYet('A sandbox to go on in.'),
   },
-  events: {
-    wait: notYet('Seconds to wait for an event when there is none.', '0', '0s'),
-  },
   diff: {
     include_ignored: notYet('Lists what git ignores.', 'false', '0'),
   },
@@ -54,10 +51,5 @@ export const NOT_YET = {
     comments: notYet('Comments on lines of the diff.'),
     files: notYet('Reject only these files.'),
     hunks: notYet('Reject only these hunks.'),
-  },
-  subscription: {
-    task_id: notYet('Every run of this task.'),
-    tag_prefix: notYet('Every run whose tag starts so.'),
-    cursors: notYet('Where each run goes on.'),
   },
 } as const

@@ -8,8 +8,10 @@ import {
   HEADERS_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   MAX_HEADER_BYTES,
+  MAX_STREAMS,
   MAX_URL_BYTES,
   REQUEST_TIMEOUT_MS,
+  STREAM_LIMITS,
 } from './limits.ts'
 import { addAgentCaller } from './plugins/agent-caller.ts'
 import { connectionRefuser } from './plugins/connection-errors.ts'
@@ -38,9 +40,11 @@ import { addRunEventRoutes } from './routes/run-events.ts'
 import { addRunExplainRoute } from './routes/run-explain.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
 import { addRunMessageRoutes } from './routes/run-messages.ts'
+import { addRunStreamRoutes } from './routes/run-streams.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
+import { addOpenStreams, type OpenStreams } from './streams/open-streams.ts'
 import { addWebSocket } from './ws/route.ts'
 
 /** Every route, hook and limit of the service, ready to listen or to be injected into. */
@@ -61,8 +65,9 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addIdempotency(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
-  await addWebSocket(app, deps)
-  addRoutes(app.withTypeProvider(), deps)
+  const streams = addOpenStreams(app, { ...MAX_STREAMS, ...deps.limits.open })
+  await addWebSocket(app, deps, streams)
+  addRoutes(app.withTypeProvider(), deps, streams)
   await app.ready()
   return app
 }
@@ -93,7 +98,7 @@ function newServer(deps: ApiDeps): FastifyInstance {
   })
 }
 
-function addRoutes(app: RouteApp, deps: ApiDeps): void {
+function addRoutes(app: RouteApp, deps: ApiDeps, streams: OpenStreams): void {
   addProfileRoutes(app, deps)
   addProfileVersionRoutes(app, deps)
   addTaskRoutes(app, deps)
@@ -102,7 +107,8 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
   addRunExplainRoute(app, deps)
-  addRunEventRoutes(app, deps)
+  addRunEventRoutes(app, deps, streams)
+  addRunStreamRoutes(app, { ...deps, streams, limits: { ...STREAM_LIMITS, ...deps.limits.streams } })
   addRunMessageRoutes(app, deps)
   addReviewRoutes(app, deps)
   addArtifactRoutes(app, deps)

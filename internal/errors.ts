@@ -30,6 +30,7 @@ export const ERRORS = {
   VALIDATION_FIELD: kind(400, 'A field is not acceptable', 'fix_input'),
   VALIDATION_UNKNOWN_FIELD: kind(400, 'The request names a field that does not exist', 'fix_input'),
   VALIDATION_CONFLICT: kind(400, 'Two fields contradict each other', 'fix_input'),
+  AUTHENTICATION_OFF: kind(400, 'This service asks for no authentication', 'none'),
   POLICY_HOST_DENIED: kind(403, 'The Host is not this service', 'fix_input'),
   POLICY_ORIGIN_DENIED: kind(403, 'The origin may not call this service', 'escalate'),
   POLICY_AGENT_CALLER: kind(403, 'An agent may not decide about runs', 'escalate'),

@@ -100,7 +100,7 @@ export class Runs extends RunActions {
         limit,
         event_types: eventTypes?.join(','),
         include: includeRaw ? 'raw' : undefined,
-        wait: waitSeconds === undefined ? undefined : `${waitSeconds}s`,
+        wait: waitSeconds,
       },
       ...call,
     })

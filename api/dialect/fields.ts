@@ -82,6 +82,23 @@ export const numberQuery = (min: number, max: number, description: string) =>
     )
     .meta({ description })
 
+/** Seconds in a query string, from 0, as a number or a duration; milliseconds inside, absent is 0. */
+export const secondsQuery = (maxMs: number, description: string) => {
+  const fault = `must be a number of seconds from 0 to ${maxMs / 1000}, or a duration like "20s"`
+  return z
+    .preprocess(
+      (value) =>
+        toMs(typeof value === 'string' && /^\d{1,9}(?:\.\d{1,9})?$/.test(value) ? Number(value) : value),
+      z.number(fault).min(0, fault).max(maxMs, fault).nullish(),
+    )
+    .transform((value) => value ?? 0)
+    .meta({
+      description: `${description} Seconds, 0 to ${maxMs / 1000}; default 0.`,
+      type: 'string',
+      anyOf: undefined,
+    })
+}
+
 /** `"90s"`, `"1h30m"`, `"1.5s"`, or a number of seconds; milliseconds inside. */
 export const durationIn = (minMs: number, maxMs: number, description: string) => {
   const range = `from "${formatDuration(minMs)}" to "${formatDuration(maxMs)}"`

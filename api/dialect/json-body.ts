@@ -3,10 +3,13 @@ import type { FastifyInstance } from 'fastify'
 import { AppError, messageOf } from '../../internal/errors.ts'
 import { scanJson } from './json-scan.ts'
 
-/** The value of a JSON text in UTF-8; undefined for an empty one. Throws VALIDATION_FORMAT. */
-export function parseJson(body: Buffer): unknown {
+/**
+ * The value of a JSON text in UTF-8; undefined for an empty one. Throws VALIDATION_FORMAT.
+ * @param maxKeys members of all objects together; absent: those of a body
+ */
+export function parseJson(body: Buffer, maxKeys?: number): unknown {
   if (body.length === 0) return undefined
-  scanJson(body)
+  scanJson(body, maxKeys)
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(body)
     return JSON.parse(text)

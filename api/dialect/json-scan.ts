@@ -15,7 +15,7 @@ const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
 /** Throws VALIDATION_FORMAT for a text that is too deep or too wide. Says nothing about being valid JSON. */
-export function scanJson(text: Uint8Array): void {
+export function scanJson(text: Uint8Array, maxKeys: number = MAX_JSON_KEYS): void {
   let depth = 0
   let keys = 0
   let items = 0
@@ -36,7 +36,7 @@ export function scanJson(text: Uint8Array): void {
         break
       case COLON:
         keys += 1
-        if (keys > MAX_JSON_KEYS) throw tooMuch(`has more than ${MAX_JSON_KEYS} members`)
+        if (keys > maxKeys) throw tooMuch(`has more than ${maxKeys} members`)
         break
       case COMMA:
         items += 1

@@ -17,6 +17,8 @@ export const idParams = z.strictObject({
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
+export const isId = (text: string): boolean => UUID.test(text)
+
 /** The id in lower case. Throws the noun's 404 for what cannot be an id. */
 export function idOr404(text: string, code: ErrorCode): string {
   if (UUID.test(text)) return text.toLowerCase()

@@ -1,9 +1,8 @@
 /** Events on the wire: the query and the shape. The text itself is made in event-json.ts. */
 import { z } from 'zod'
 import { EVENT_TYPE_OF, type EventType, type PayloadName } from '../../internal/event/event.ts'
-import { numberQuery } from '../dialect/fields.ts'
-import { EVENTS_DEFAULT, EVENTS_MAX } from '../limits.ts'
-import { NOT_YET } from '../not-yet.ts'
+import { flagQuery, numberQuery, secondsQuery } from '../dialect/fields.ts'
+import { EVENTS_DEFAULT, EVENTS_MAX, MAX_WAIT_MS } from '../limits.ts'
 import { idOut, timeOut } from './common.ts'
 
 export type EventName = EventType | PayloadName
@@ -51,19 +50,51 @@ export const eventTypesIn = z
 export const wants = (names: readonly EventName[], payload: PayloadName): boolean =>
   names.length === 0 || names.includes(payload) || names.includes(EVENT_TYPE_OF[payload])
 
-export const listEventsQuery = z.strictObject({
+const filter = {
   after_sequence: numberQuery(
     0,
     Number.MAX_SAFE_INTEGER,
     'Only events above this number; default 0: from the start.',
   ),
-  limit: numberQuery(1, EVENTS_MAX, `Events of a page, 1 to ${EVENTS_MAX}; default ${EVENTS_DEFAULT}.`),
   event_types: eventTypesIn,
-  include: z
-    .literal('raw', { error: 'must be raw' })
-    .optional()
-    .meta({ description: 'raw: also what the CLI printed.' }),
-  ...NOT_YET.events,
+}
+
+const include = z
+  .literal('raw', { error: 'must be raw' })
+  .optional()
+  .meta({ description: 'raw: also what the CLI printed.' })
+
+export const listEventsQuery = z.strictObject({
+  ...filter,
+  limit: numberQuery(1, EVENTS_MAX, `Events of a page, 1 to ${EVENTS_MAX}; default ${EVENTS_DEFAULT}.`),
+  include,
+  wait: secondsQuery(MAX_WAIT_MS, 'How long to wait for an event where there is none.'),
+})
+
+export const exportEventsQuery = z.strictObject({ ...filter, include })
+
+export const streamEventsQuery = z.strictObject({
+  ...filter,
+  deltas: flagQuery('Also text on its way, as the runner sends it.'),
+  until: z.literal('terminal', { error: 'must be terminal' }).optional().meta({
+    description: 'terminal: the stream ends when the run is finished (complete, failed or cancelled).',
+  }),
+})
+
+export const streamEventsHeaders = z.looseObject({
+  'last-event-id': z
+    .preprocess(
+      (text) => (text === '' ? undefined : text),
+      z
+        .string()
+        .regex(/^\d{1,15}$/)
+        .optional(),
+    )
+    .transform((text) => (text === undefined ? undefined : Number(text)))
+    .meta({
+      description: 'The number of the last event that came; wins over after_sequence.',
+      type: 'string',
+    }),
 })
 
 const loose = (name: PayloadName) =>

@@ -1,12 +1,14 @@
 /** What we send, one JSON object per frame. Event payloads are put in place as text. */
 import type { StoredEvent } from '../../internal/event/event.ts'
-import type { Interaction } from '../../internal/interaction/interaction.ts'
-import type { RunStatus } from '../../internal/run/run.ts'
+import { newStatus } from '../../internal/event/status-event.ts'
 import type { Delta } from '../../internal/runner/port.ts'
-import { fromProto, protoName, RUN_STATUS } from '../dialect/enums.ts'
+import type { TaskStatus } from '../../internal/task/task.ts'
+import type { ApiDeps } from '../deps.ts'
+import { protoName, RUN_STATUS, TASK_STATUS } from '../dialect/enums.ts'
 import { eventJson, payloadBody } from '../event-json.ts'
-import { interactionView } from '../schemas/interaction.ts'
-import type { EventName } from '../schemas/run-event.ts'
+import type { Subscribed } from '../streams/run-watch.ts'
+import { sharedView, subscribedView } from '../streams/subscribed-view.ts'
+import type { WideWish } from './messages.ts'
 
 const typed = (name: string): string => `AGENT_MANAGER_WS_MESSAGE_TYPE_${name}`
 
@@ -27,26 +29,35 @@ export const errorFrame = (error: { code: string; message: string; runId: string
     error: { code: error.code, message: error.message, run_id: error.runId },
   })
 
-export function subscribedFrame(subscribed: {
-  runId: string
-  from: number
-  through: number
-  status: RunStatus
-  pending: readonly Interaction[]
-  deltas: boolean
-  eventTypes: readonly EventName[]
-}): string {
-  const { runId, from, through, status, pending, deltas, eventTypes } = subscribed
+export function subscribedFrame(subscribed: Subscribed): string {
+  return frame('SUBSCRIBED', { run_id: subscribed.runId, subscribed: subscribedView(subscribed) })
+}
+
+export interface SubscribedMany
+  extends Pick<WideWish, 'selection'>,
+    Pick<Subscribed, 'pending' | 'deltas' | 'eventTypes'> {
+  readonly runs: Awaited<ReturnType<ApiDeps['events']['subscribeMany']>>['runs']
+}
+
+/** For several runs: the same members, and where each run stands. Runs that appear later start at 1. */
+export function subscribedManyFrame(subscribed: SubscribedMany): string {
+  const { selection, runs } = subscribed
   return frame('SUBSCRIBED', {
-    run_id: runId,
+    run_id: null,
     subscribed: {
-      run_id: runId,
-      from,
-      through,
-      status: protoName(RUN_STATUS, status),
-      pending_interactions: pending.map(interactionView),
-      deltas,
-      event_types: eventTypes,
+      run_id: null,
+      from: null,
+      through: null,
+      status: null,
+      task_id: selection.kind === 'task' ? selection.taskId : null,
+      tag_prefix: selection.kind === 'tag' ? selection.prefix : null,
+      runs: runs.map(({ runId, from, through, status }) => ({
+        run_id: runId,
+        from,
+        through,
+        status: protoName(RUN_STATUS, status),
+      })),
+      ...sharedView(subscribed),
     },
   })
 }
@@ -60,18 +71,21 @@ export function projectionFrame(event: StoredEvent): string | null {
     return runFrame('RUN_PROGRESS', event, 'run_progress', payloadBody(event.payloadText))
   }
   if (event.name !== 'status') return null
-  const status = newStatus(event.payloadText)
-  return runFrame('RUN_STATUS', event, 'run_status', JSON.stringify({ run_id: event.runId, status }))
+  const status = newStatus(event)
+  const name = status && protoName(RUN_STATUS, status)
+  return runFrame('RUN_STATUS', event, 'run_status', JSON.stringify({ run_id: event.runId, status: name }))
 }
 
-/** The full name of the status an event tells of. */
-function newStatus(payloadText: string): string | null {
-  const payload: { status?: { new_status?: unknown } } = JSON.parse(payloadText)
-  const name = payload.status?.new_status
-  if (typeof name !== 'string') return null
-  const status = RUN_STATUS.values.find((value) => value === fromProto(RUN_STATUS, name))
-  return status === undefined ? null : protoName(RUN_STATUS, status)
-}
+export const taskStatusFrame = (
+  event: StoredEvent,
+  { taskId, status }: { taskId: string; status: TaskStatus },
+): string =>
+  runFrame(
+    'TASK_STATUS',
+    event,
+    'task_status',
+    JSON.stringify({ task_id: taskId, status: protoName(TASK_STATUS, status) }),
+  )
 
 export const deltaFrame = (runId: string, turn: number, delta: Delta): string =>
   frame('DELTA', {

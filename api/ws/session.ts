@@ -1,25 +1,37 @@
 /** One WebSocket connection: reads the client's wishes, keeps its watches, notices when it is gone. */
 import type { WebSocket } from '@fastify/websocket'
+import { AppError, type ErrorCode } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import type { SocketLimits } from '../limits.ts'
 import { toAppError } from '../plugins/problem-document.ts'
+import { Outbox } from '../streams/outbox.ts'
+import { type RunVoice, RunWatch, type RunWish } from '../streams/run-watch.ts'
 import { connectedFrame, errorFrame, pongFrame } from './frames.ts'
-import { type ClientMessage, parseClientMessage } from './messages.ts'
-import { CLOSE_RESTART, CLOSE_TRY_LATER, Outbox } from './outbox.ts'
-import { RunWatch, sendEvents } from './run-watch.ts'
+import { type ClientMessage, parseClientMessage, type WideWish } from './messages.ts'
+import { socketSink } from './socket-sink.ts'
+import { sessionVoice } from './voice.ts'
+import { WideWatch } from './wide-watch.ts'
+import { WideWatches } from './wide-watches.ts'
 
 type RawData = Buffer | ArrayBuffer | Buffer[]
 
-export interface SessionDeps extends Pick<ApiDeps, 'log' | 'events' | 'interactions' | 'asAppError'> {
+export interface SessionDeps
+  extends Pick<ApiDeps, 'log' | 'events' | 'tasks' | 'interactions' | 'asAppError'> {
   readonly limits: SocketLimits
+}
+
+interface Watch {
+  open(deps: SessionDeps, failed: (error: Error) => void): Promise<unknown>
+  close(): void
 }
 
 export class Session {
   readonly #socket: WebSocket
   readonly #deps: SessionDeps
   readonly #outbox: Outbox
-  readonly #watches = new Map<string, RunWatch>()
-  #all: { close(): void } | null = null
+  readonly #voice: RunVoice
+  readonly #runs = new Map<string, RunWatch>()
+  readonly #wide = new WideWatches()
   /** Subscriptions on their way, those already given up included: each costs a query. */
   #opening = 0
 
@@ -27,7 +39,8 @@ export class Session {
   constructor(socket: WebSocket, deps: SessionDeps) {
     this.#socket = socket
     this.#deps = deps
-    this.#outbox = new Outbox(socket, deps.limits, () => this.#unwatchAll())
+    this.#voice = sessionVoice(deps.events)
+    this.#outbox = new Outbox(socketSink(socket), deps.limits, () => this.#unwatchAll())
     socket.on('message', (data) => this.#receive(data))
     this.#keepAlive()
     this.#outbox.send(connectedFrame(new Date()))
@@ -35,7 +48,7 @@ export class Session {
 
   /** The service stops: the client should come back in a moment. */
   farewell(): void {
-    this.#outbox.close(CLOSE_RESTART)
+    this.#outbox.close('restart')
   }
 
   #receive(data: RawData): void {
@@ -51,14 +64,22 @@ export class Session {
       case 'ping':
         this.#outbox.reply(pongFrame(new Date()))
         return
+      case 'authenticate':
+        throw new AppError(
+          'AUTHENTICATION_OFF',
+          'This service runs without authentication: leave the token out. The connection stays as it is.',
+        )
       case 'subscribe':
-        this.#watch(message)
+        this.#watchRun(message.wish)
+        return
+      case 'subscribe_many':
+        this.#watchMany(message.wish)
         return
       case 'unsubscribe':
-        this.#unwatch(message.runId)
+        this.#unwatchRun(message.runId)
         return
-      case 'subscribe_all':
-        this.#watchAll()
+      case 'unsubscribe_many':
+        this.#wide.close(message.selection)
         return
       case 'unsubscribe_all':
         this.#unwatchAll()
@@ -66,64 +87,68 @@ export class Session {
     }
   }
 
-  #watch(wish: Extract<ClientMessage, { kind: 'subscribe' }>): void {
+  #watchRun(wish: RunWish): void {
     const { runId } = wish
-    this.#unwatch(runId)
-    if (Math.max(this.#watches.size, this.#opening) >= this.#deps.limits.subscriptions) {
-      const message = `At most ${this.#deps.limits.subscriptions} runs per connection; open another one.`
-      this.#outbox.reply(errorFrame({ code: 'SUBSCRIPTION_TOO_WIDE', message, runId }))
+    const { subscriptions: most } = this.#deps.limits
+    this.#unwatchRun(runId)
+    if (Math.max(this.#runs.size, this.#opening) >= most) {
+      this.#refuse(tooMany(`At most ${most} single runs per connection; open another one.`), runId)
       return
     }
-    const watch = new RunWatch(wish, this.#outbox)
-    this.#watches.set(runId, watch)
+    const watch = new RunWatch(wish, { outbox: this.#outbox, voice: this.#voice })
+    this.#runs.set(runId, watch)
+    this.#open(watch, runId, () => {
+      if (this.#runs.get(runId) === watch) this.#runs.delete(runId)
+    })
+  }
+
+  #watchMany(wish: WideWish): void {
+    // The original's clients say it at any time; starting live once more could only lose something.
+    if (isPlain(wish) && this.#wide.has(isPlain)) return
+    const { wideSubscriptions: wide, subscriptions } = this.#deps.limits
+    this.#wide.close(wish.selection)
+    if (this.#wide.size >= wide || this.#opening >= subscriptions) {
+      throw tooMany(`At most ${wide} subscriptions to several runs per connection; open another one.`)
+    }
+    const watch: WideWatch = new WideWatch(wish, {
+      outbox: this.#outbox,
+      voice: this.#voice,
+      isToldOtherwise: (runId) => this.#runs.has(runId) || this.#wide.hasNarrower(watch, runId),
+    })
+    this.#wide.add(watch)
+    this.#open(watch, null, () => this.#wide.delete(watch))
+  }
+
+  #open(watch: Watch, runId: string | null, forget: () => void): void {
+    const end = (error: unknown) => {
+      watch.close()
+      forget()
+      this.#refuse(error, runId)
+    }
     this.#opening += 1
     watch
-      .open(this.#deps, (error) => this.#lost(error))
-      .catch((error: unknown) => {
-        watch.close()
-        if (this.#watches.get(runId) === watch) this.#watches.delete(runId)
-        this.#refuse(error, runId)
-      })
+      .open(this.#deps, (error) => (isTooWide(error) ? end(error) : this.#lost(error)))
+      .catch(end)
       .finally(() => {
         this.#opening -= 1
       })
   }
 
-  #unwatch(runId: string): void {
-    this.#watches.get(runId)?.close()
-    this.#watches.delete(runId)
-  }
-
-  #watchAll(): void {
-    if (this.#all) return
-    let closed = false
-    const attached = this.#deps.events.subscribeAll({
-      deliver: (events) => {
-        // A run that is watched by itself comes that way already.
-        const fresh = events.filter((event) => !this.#watches.has(event.runId))
-        return sendEvents(fresh, [], this.#outbox, () => closed)
-      },
-      failed: (error) => this.#lost(error),
-    })
-    this.#all = {
-      close: () => {
-        closed = true
-        attached.close()
-      },
-    }
+  #unwatchRun(runId: string): void {
+    this.#runs.get(runId)?.close()
+    this.#runs.delete(runId)
   }
 
   /** Single runs too: the original knew one switch for everything. */
   #unwatchAll(): void {
-    this.#all?.close()
-    this.#all = null
-    for (const runId of [...this.#watches.keys()]) this.#unwatch(runId)
+    this.#wide.closeAll()
+    for (const runId of [...this.#runs.keys()]) this.#unwatchRun(runId)
   }
 
   /** The log cannot be read: what comes next cannot be promised, so the client starts again. */
   #lost(error: Error): void {
     this.#deps.log.warn({ err: error }, 'watch lost')
-    this.#outbox.close(CLOSE_TRY_LATER)
+    this.#outbox.close('try_later')
   }
 
   #refuse(error: unknown, runId: string | null): void {
@@ -148,6 +173,13 @@ export class Session {
     this.#socket.on('close', () => clearInterval(timer))
   }
 }
+
+const isPlain = ({ selection, cursors, deltas, eventTypes }: WideWish): boolean =>
+  selection.kind === 'all' && cursors.size === 0 && !deltas && eventTypes.length === 0
+
+const TOO_WIDE: ErrorCode = 'SUBSCRIPTION_TOO_WIDE'
+const tooMany = (message: string): AppError => new AppError(TOO_WIDE, message)
+const isTooWide = (error: Error): boolean => error instanceof AppError && error.code === TOO_WIDE
 
 /** A frame comes whole, in pieces, or as a bare buffer, whatever the library chose. */
 function bytesOf(data: RawData): Buffer {

@@ -11,15 +11,14 @@ import { SandboxSweep } from '../../internal/engine/sandbox-sweep.ts'
 import { messageOf } from '../../internal/errors.ts'
 import { countCommitted } from '../../internal/event/committed-meter.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
-import { EventFeed } from '../../internal/event/event-feed.ts'
-import { readEvents } from '../../internal/event/event-store.ts'
+import type { EventFeed } from '../../internal/event/event-feed.ts'
+import { feedOf } from '../../internal/event/feed-of.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { createHealth } from '../../internal/health.ts'
 import { Idempotency } from '../../internal/idempotency/idempotency-service.ts'
 import { measuredLauncher } from '../../internal/launcher/measured.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
-import { lastSeqs } from '../../internal/run/run-store.ts'
 import { measuredSandbox } from '../../internal/sandbox/measured.ts'
 import { createMetrics } from './metrics.ts'
 import type { Parts } from './parts.ts'
@@ -46,11 +45,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
   const sandbox = measuredSandbox(parts.sandbox.service, metrics)
   const redactor = createRedactor()
   for (const secret of secretsOf(environment)) redactor.add(secret)
-  const feed = new EventFeed({
-    log,
-    read: (runId, after, limit) => readEvents(db, { runId, after, limit, types: [] }),
-    lastSeqs: (ids) => lastSeqs(db, ids),
-  })
+  const feed = feedOf(db, log)
   const publish = (events: readonly StoredEvent[]) => {
     feed.publish(events)
     countCommitted(metrics, events)

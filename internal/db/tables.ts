@@ -99,6 +99,7 @@ export interface RunsTable {
   interactions_read_at: NullableTimestamp
   interrupt_turn: number | null
   interrupt_by: string | null
+  settled_at: NullableTimestamp
   retry_of: string | null
   fork_of: string | null
   fork_turn: number | null

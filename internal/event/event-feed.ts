@@ -3,24 +3,14 @@
  * counters finds what other replicas wrote, so a missed hint costs a second and never an event.
  */
 import { messageOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
 import type { Delta } from '../runner/port.ts'
 import type { StoredEvent } from './event.ts'
 import { Subscription } from './subscription.ts'
+import { type Watcher, WideFeed, type WideFeedDeps, type WideRequest } from './wide-feed.ts'
 
 const POLL_MS = 1000
-/** Runs one all-runs watcher follows at a time; quiet ones are forgotten first. */
-const MAX_FOLLOWED_RUNS = 1000
 
-export interface Watcher {
-  deliver(events: readonly StoredEvent[]): Promise<void>
-  delta?(runId: string, turn: number, delta: Delta): void
-  failed(error: Error): void
-}
-
-export interface FeedDeps {
-  readonly log: Logger
-  read(runId: string, after: number, limit: number): Promise<readonly StoredEvent[]>
+export interface FeedDeps extends WideFeedDeps {
   /** The counters of these runs. */
   lastSeqs(runIds: readonly string[]): Promise<ReadonlyMap<string, number>>
 }
@@ -33,16 +23,20 @@ interface Entry {
 export class EventFeed {
   readonly #deps: FeedDeps
   readonly #runs = new Map<string, Set<Entry>>()
-  readonly #all = new Set<(events: readonly StoredEvent[]) => void>()
+  readonly #wide: WideFeed
   #poll: NodeJS.Timeout | null = null
   #polling = false
 
   constructor(deps: FeedDeps) {
     this.#deps = deps
+    this.#wide = new WideFeed(deps)
   }
 
   start(): void {
-    this.#poll ??= setInterval(() => void this.#catchUp(), POLL_MS)
+    this.#poll ??= setInterval(() => {
+      void this.#catchUp()
+      void this.#wide.look()
+    }, POLL_MS)
   }
 
   /** Ends every subscription. */
@@ -51,12 +45,17 @@ export class EventFeed {
     this.#poll = null
     for (const entries of this.#runs.values()) for (const entry of entries) entry.subscription.close()
     this.#runs.clear()
-    this.#all.clear()
+    this.#wide.stop()
+  }
+
+  /** How much is being watched: runs by themselves, and watchers of many runs. */
+  get watched(): { readonly runs: number; readonly wide: number } {
+    return { runs: this.#runs.size, wide: this.#wide.size }
   }
 
   /** Whether somebody on this replica watches the run just now. */
   isWatched(runId: string): boolean {
-    return this.#all.size > 0 || this.#runs.has(runId)
+    return this.#runs.has(runId) || this.#wide.covers(runId)
   }
 
   /** To be called after the commit, with events of one run. */
@@ -64,13 +63,14 @@ export class EventFeed {
     const first = events[0]
     if (!first) return
     for (const entry of this.#runs.get(first.runId) ?? []) entry.subscription.push(events)
-    for (const watch of this.#all) watch(events)
+    this.#wide.publish(events)
   }
 
   publishDelta(runId: string, turn: number, delta: Delta): void {
     for (const { subscription, watcher } of this.#runs.get(runId) ?? []) {
       if (subscription.isLive) watcher.delta?.(runId, turn, delta)
     }
+    this.#wide.publishDelta(runId, turn, delta)
   }
 
   /**
@@ -99,43 +99,9 @@ export class EventFeed {
     }
   }
 
-  /** Watches every run from now on, each from the first event committed after the call. */
-  attachAll(watcher: Watcher): { close(): void } {
-    const followed = new Map<string, Entry>()
-    let chain = Promise.resolve()
-    const inTurn: Watcher = {
-      ...watcher,
-      deliver: (events) => {
-        chain = chain.then(() => watcher.deliver(events))
-        return chain
-      },
-    }
-    const watch = (events: readonly StoredEvent[]) => {
-      const first = events[0]
-      if (!first || followed.has(first.runId)) return
-      const entry = this.#register(first.runId, first.seq - 1, inTurn)
-      followed.set(first.runId, entry)
-      entry.subscription.push(events)
-      void entry.subscription.run()
-      if (followed.size > MAX_FOLLOWED_RUNS) this.#forgetQuiet(followed)
-    }
-    this.#all.add(watch)
-    return {
-      close: () => {
-        this.#all.delete(watch)
-        for (const [runId, entry] of followed) this.#unregister(runId, entry)
-        followed.clear()
-      },
-    }
-  }
-
-  #forgetQuiet(followed: Map<string, Entry>): void {
-    for (const [runId, entry] of followed) {
-      if (!entry.subscription.isLive) continue
-      this.#unregister(runId, entry)
-      followed.delete(runId)
-      return
-    }
+  /** Watches many runs. @throws SUBSCRIPTION_TOO_WIDE, or the database's error */
+  attachMany(request: WideRequest): ReturnType<WideFeed['attach']> {
+    return this.#wide.attach(request)
   }
 
   #register(runId: string, cursor: number, watcher: Watcher): Entry {

@@ -5,7 +5,7 @@
 import { type Expression, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Db, RunsTable } from '../db/tables.ts'
-import type { RunStatus } from '../run/run.ts'
+import { FINAL_STATUSES, isFinal, type RunStatus } from '../run/run.ts'
 import { EVENT_TYPE_OF, type EventType, type PayloadName, type StoredEvent } from './event.ts'
 import type { StorableEvent } from './storable.ts'
 
@@ -38,6 +38,7 @@ export async function append(db: Db, request: Append): Promise<StoredEvent[] | n
           ...request.patch,
           last_seq: sql<number>`last_seq + ${events.length}`,
           updated_at: sql<Date>`now()`,
+          settled_at: settledAt(request.patch),
           ...(fence && { last_batch: fence.batch }),
         })
         .where('id', '=', runId)
@@ -98,6 +99,12 @@ export async function append(db: Db, request: Append): Promise<StoredEvent[] | n
     payloadText: event.payload,
   }))
 }
+
+/** Moves only where the write finds or leaves the run finished (migrations/0005_streams.sql says why). */
+const settledAt = ({ status }: RunPatch) =>
+  typeof status === 'string' && isFinal(status)
+    ? sql<Date>`now()`
+    : sql<Date | null>`CASE WHEN status IN (${sql.join([...FINAL_STATUSES])}) THEN now() ELSE settled_at END`
 
 /** The batch as rows of a table function: one parameter a column, whatever the number of events. */
 const eventRows = (ids: readonly string[], events: readonly StorableEvent[]) =>

@@ -14,7 +14,9 @@ import {
   findInteraction,
   interactionEvent,
   listInteractions,
+  listPendingOf,
   noteRead,
+  noteReads,
   ONE_LESS_OPEN,
 } from './interaction-store.ts'
 
@@ -43,6 +45,13 @@ export class InteractionService {
   async pending(runId: string): Promise<readonly Interaction[]> {
     await this.#look(runId)
     return listInteractions(this.#deps.db, runId, 'pending')
+  }
+
+  /** The open ones of several runs, oldest first. Runs that are not there have none. */
+  async pendingOf(runIds: readonly string[]): Promise<readonly Interaction[]> {
+    if (runIds.length === 0) return []
+    await noteReads(this.#deps.db, runIds)
+    return listPendingOf(this.#deps.db, runIds)
   }
 
   /**

@@ -113,6 +113,20 @@ export async function listInteractions(
   return rows.reverse().map(toInteraction)
 }
 
+/** The oldest thousand that are open in these runs. Index interactions_of_run. */
+export async function listPendingOf(db: Db, runIds: readonly string[]): Promise<Interaction[]> {
+  const rows = await db
+    .selectFrom('interactions')
+    .selectAll()
+    .where('run_id', 'in', [...runIds])
+    .where('status', '=', 'pending')
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(MAX_SHOWN)
+    .execute()
+  return rows.map(toInteraction)
+}
+
 export interface ClosedInteraction extends Interaction {
   readonly attempt: number
   readonly reach: 'inside' | 'outside' | null
@@ -209,6 +223,22 @@ export async function noteRead(db: Db, runId: string): Promise<boolean> {
     .returning('id')
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The same for several runs; rows are locked in one order, so that two who look do not wait for each other. */
+export async function noteReads(db: Db, runIds: readonly string[]): Promise<void> {
+  await db
+    .updateTable('runs')
+    .set({ interactions_read_at: sql<Date>`now()` })
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('runs')
+        .select('id')
+        .where('id', 'in', [...runIds])
+        .orderBy('id')
+        .forUpdate(),
+    )
+    .execute()
 }
 
 export const interactionEvent = (

@@ -3,7 +3,7 @@ import { type SqlBool, sql } from 'kysely'
 import { afterPage, cursorOf, toPage } from '../db/pages.ts'
 import type { Db } from '../db/tables.ts'
 import type { Page, PageRequest } from '../page.ts'
-import { UNFINISHED_STATUSES } from '../run/run.ts'
+import { type ApprovalState, type RunStatus, UNFINISHED_STATUSES } from '../run/run.ts'
 import type { NewTask, Task, TaskFilter, TaskUpdate } from './task.ts'
 import { hasStatus, toTask, withNewestRun } from './task-row.ts'
 
@@ -148,4 +148,23 @@ export async function hasRuns(db: Db, taskId: string): Promise<boolean> {
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The newest run that is shown of the task that a run belongs to; null where there is none. Index runs_of_task. */
+export async function newestRunOfTask(
+  db: Db,
+  runId: string,
+): Promise<{ id: string; taskId: string; status: RunStatus; approvalState: ApprovalState } | null> {
+  const row = await db
+    .selectFrom('runs')
+    .select(['id', 'task_id', 'status', 'approval_state'])
+    .where('task_id', '=', (eb) => eb.selectFrom('runs').select('task_id').where('id', '=', runId))
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row
+    ? { id: row.id, taskId: row.task_id, status: row.status, approvalState: row.approval_state }
+    : null
 }

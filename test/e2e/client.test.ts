@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ApiError, type Client, createClient, isDelta, type RunEvent } from '../../api/client/index.ts'
+import {
+  ApiError,
+  type Client,
+  createClient,
+  isDelta,
+  NO_EVENTS,
+  type RunEvent,
+  reduceRun,
+} from '../../api/client/index.ts'
 import { createRun, eventsOf } from '../support/client.ts'
 import { GREETER, git, makeGitProject } from '../support/project.ts'
 import { makeWorld, type RunningService, startService, type World } from '../support/service.ts'
@@ -120,6 +128,9 @@ describe('a watch', { timeout: 150_000 }, () => {
     expect(messages).toEqual(log.filter((event) => 'message' in event))
     expect(messages.length).toBeGreaterThan(0)
     expect(await Array.fromAsync(client.runs.eventsAll(id, { limit: 5 }))).toEqual(log)
+    expect(await Array.fromAsync(client.runs.exportEvents(id))).toEqual(log)
+    const state = (log as RunEvent[]).reduce(reduceRun, NO_EVENTS)
+    expect(state).toMatchObject({ status: 'complete', lastSequence: log.length, pendingInteractions: [] })
     const said = await Array.fromAsync(client.runs.messagesAll(id, { limit: 3 }))
     expect(said.map((one) => one.text)).toContain('Done with many small things.')
     expect((await client.runs.inputs(id)).items.map(({ status }) => status)).toEqual(['delivered'])

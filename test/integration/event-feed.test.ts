@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { StoredEvent } from '../../internal/event/event.ts'
-import { EventFeed } from '../../internal/event/event-feed.ts'
+import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
-import { append, readEvents } from '../../internal/event/event-store.ts'
+import { append } from '../../internal/event/event-store.ts'
+import { feedOf } from '../../internal/event/feed-of.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
+import { LIVE_BUFFER_EVENTS } from '../../internal/event/run-tail.ts'
 import { toStorable } from '../../internal/event/storable.ts'
-import { LIVE_BUFFER_EVENTS } from '../../internal/event/subscription.ts'
 import { createLogger } from '../../internal/log.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
 import { until } from '../support/client.ts'
@@ -17,11 +18,7 @@ let feed: EventFeed
 let service: EventService
 beforeAll(async () => {
   database = await createTestDatabase()
-  feed = new EventFeed({
-    log: createLogger('error'),
-    read: (runId, after, limit) => readEvents(database.db, { runId, after, limit, types: [] }),
-    lastSeqs: (ids) => lastSeqs(database.db, ids),
-  })
+  feed = feedOf(database.db, createLogger('error'))
   feed.start()
   service = new EventService({ db: database.db, feed })
 })
@@ -135,33 +132,6 @@ describe('a subscription', () => {
       (count) => count === 3,
     )
     expect(far.seqs).toEqual([1, 2, 3])
-    close()
-  })
-
-  test('of all runs sees each run from its first new event', async () => {
-    const old = await insertRunRow(database.db)
-    await write(old, 4)
-    const seen: [string, number][] = []
-    const { close } = service.subscribeAll({
-      deliver: async (events) => {
-        seen.push(...events.map((each): [string, number] => [each.runId, each.seq]))
-      },
-      failed: (error) => {
-        throw error
-      },
-    })
-    const fresh = await insertRunRow(database.db)
-    await write(old)
-    await write(fresh, 2)
-    await write(old)
-
-    await until(
-      'all events',
-      async () => seen.length,
-      (count) => count === 4,
-    )
-    expect(seen.filter(([id]) => id === old).map(([, seq]) => seq)).toEqual([5, 6])
-    expect(seen.filter(([id]) => id === fresh).map(([, seq]) => seq)).toEqual([1, 2])
     close()
   })
 })

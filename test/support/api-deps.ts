@@ -300,6 +300,7 @@ const interactionUseCases = (asked: Asked): ApiDeps['interactions'] => ({
     asked.looked = runId
     return [anInteraction(), aQuestion()]
   },
+  pendingOf: async (runIds) => (runIds.includes(RUN_ID) ? [anInteraction()] : []),
   answer: async (runId, id, answer, actor) => {
     asked.answer = { runId, id, answer, actor }
     const found = [anInteraction(), aQuestion()].find((interaction) => interaction.id === id)
@@ -333,7 +334,12 @@ const eventUseCases = (asked: Asked): ApiDeps['events'] => ({
   subscribe: async ({ runId }) => {
     throw missingRun(runId)
   },
-  subscribeAll: () => ({ close: () => undefined }),
+  subscribeMany: async () => ({ runs: [], covers: () => false, close: () => undefined }),
+  taskStatus: async () => null,
+  position: async (runId) => {
+    if (runId !== RUN_ID) throw missingRun(runId)
+    return { lastSequence: LOG.length, status: 'running' }
+  },
 })
 
 const reviewUseCases = (asked: Asked): ApiDeps['review'] => ({

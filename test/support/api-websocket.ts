@@ -1,35 +1,64 @@
 /** The two ends of api/ws for its tests: a feed driven by hand, and a client that keeps every frame. */
 import { WebSocket } from 'ws'
 import type { ApiDeps, EventUseCases } from '../../api/deps.ts'
+import { wants } from '../../api/schemas/run-event.ts'
 import { buildServer } from '../../api/server.ts'
 import { AppError } from '../../internal/errors.ts'
+import type { StoredEvent } from '../../internal/event/event.ts'
+import type { RunStatus } from '../../internal/run/run.ts'
 import { apiDeps } from './api-deps.ts'
 import { RUN_ID } from './api-values.ts'
 
 export type Watch = Parameters<EventUseCases['subscribe']>[0]
-type WatchAll = Parameters<EventUseCases['subscribeAll']>[0]
+export type WatchMany = Parameters<EventUseCases['subscribeMany']>[0]
+type Followed = Awaited<ReturnType<EventUseCases['subscribeMany']>>['runs']
 
 /** A feed that a test drives by hand. */
 export class Feed {
   readonly watches: Watch[] = []
-  readonly all: WatchAll[] = []
+  readonly many: WatchMany[] = []
+  /** Runs that a watch over many starts with. */
+  followed: Followed = []
   closed = 0
+  /** Of the run, at the attach. */
+  status: RunStatus = 'running'
+  /** What `read` finds. */
+  log: StoredEvent[] = []
+  reads = 0
   /** Runs before `subscribe` answers. */
   before: (watch: Watch) => Promise<void> | void = () => undefined
 
+  /** Runs before `subscribeMany` answers. */
+  beforeMany: (watch: WatchMany) => Promise<void> | void = () => undefined
+  /** What a status event makes of the run's task. */
+  taskOf: (event: StoredEvent) => Awaited<ReturnType<EventUseCases['taskStatus']>> = () => null
+  position: Awaited<ReturnType<EventUseCases['position']>> = { lastSequence: 2, status: 'running' }
+
   readonly useCases: ApiDeps['events'] = {
-    read: () => Promise.reject(new Error('not here')),
+    read: async (runId, { afterSequence, limit, types }) => {
+      this.reads += 1
+      if (runId !== RUN_ID) throw new AppError('NOT_FOUND_RUN', `There is no run ${runId}.`)
+      const due = this.log.filter(({ seq, name }) => seq > afterSequence && wants(types, name))
+      return {
+        events: due.slice(0, limit).map((event) => ({ ...event, raw: 'printed' })),
+        hasMore: due.length > limit,
+      }
+    },
     subscribe: async (watch) => {
       this.watches.push(watch)
       await this.before(watch)
       if (watch.runId !== RUN_ID) throw new AppError('NOT_FOUND_RUN', `There is no run ${watch.runId}.`)
       const from = (watch.afterSequence ?? 2) + 1
-      return { from, through: 2, status: 'running', close: () => void this.closed++ }
+      return { from, through: 2, status: this.status, close: () => void this.closed++ }
     },
-    subscribeAll: (watch) => {
-      this.all.push(watch)
-      return { close: () => void this.closed++ }
+    subscribeMany: async (watch) => {
+      this.many.push(watch)
+      await this.beforeMany(watch)
+      const runs = this.followed
+      return { runs, covers: () => true, close: () => void this.closed++ }
     },
+    taskStatus: async (event) => this.taskOf(event),
+    position: async () => this.position,
   }
 }
 
@@ -75,6 +104,17 @@ export class Client {
 
   sendText(text: string): void {
     this.socket.send(text)
+  }
+
+  /** Frames up to the one that is the `count`th of a type, it included. */
+  async untilFrame(type: string, count = 1): Promise<Frame[]> {
+    const frames: Frame[] = []
+    for (let seen = 0; seen < count; ) {
+      const frame = await this.next()
+      frames.push(frame)
+      if (frame.type === type) seen += 1
+    }
+    return frames
   }
 
   /** Everything sent before has been answered once the pong is there. */

@@ -80,7 +80,10 @@ describe('GET /runs/{id}/events', () => {
     ['event_types=nonsense', 400],
     ['include=all', 400],
     ['follow=true', 400],
-    ['wait=20', 501],
+    ['wait=56', 400],
+    ['wait=soon', 400],
+    ['wait=-1', 400],
+    ['wait=0', 200],
   ])('answers ?%s with %i', async (query, status) => {
     expect((await events(`?${query}`)).statusCode).toBe(status)
   })

@@ -10,7 +10,8 @@ afterEach(async () => {
 const start = (feed?: Feed) => serve(cleanups, feed)
 
 describe('a message that cannot be followed', () => {
-  const SUBSCRIBE = 'AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_SUBSCRIBE'
+  const TYPE = 'AGENT_MANAGER_WS_CLIENT_MESSAGE_TYPE_'
+  const SUBSCRIBE = `${TYPE}SUBSCRIBE`
   it.each([
     ['nonsense', 'VALIDATION_FORMAT'],
     ['[]', 'VALIDATION_FORMAT'],
@@ -26,16 +27,36 @@ describe('a message that cannot be followed', () => {
       `{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"${RUN_ID}","event_types":["x"]}}`,
       'VALIDATION_FIELD',
     ],
-    [`{"type":"${SUBSCRIBE}","run_subscription":{"task_id":"${RUN_ID}"}}`, 'NOT_IMPLEMENTED'],
-    [`{"type":"${SUBSCRIBE}","run_subscription":{"tag_prefix":"eco"}}`, 'NOT_IMPLEMENTED'],
-    [`{"type":"${SUBSCRIBE}_ALL","cursors":{"${RUN_ID}":3}}`, 'NOT_IMPLEMENTED'],
+    [`{"type":"${SUBSCRIBE}","run_subscription":{"task_id":"x"}}`, 'NOT_FOUND_TASK'],
+    [`{"type":"${SUBSCRIBE}","run_subscription":{"taskId":"${UNKNOWN_ID}"}}`, 'NOT_FOUND_TASK'],
+    [
+      `{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"${RUN_ID}","tag_prefix":"x"}}`,
+      'VALIDATION_CONFLICT',
+    ],
+    [
+      `{"type":"${SUBSCRIBE}","run_subscription":{"tag_prefix":"x","after_sequence":3}}`,
+      'VALIDATION_CONFLICT',
+    ],
+    [
+      `{"type":"${SUBSCRIBE}","run_subscription":{"run_id":"${RUN_ID}"},"cursors":{"${RUN_ID}":3}}`,
+      'VALIDATION_CONFLICT',
+    ],
+    [`{"type":"${SUBSCRIBE}_ALL","run_subscription":{"run_id":"${RUN_ID}"}}`, 'VALIDATION_CONFLICT'],
+    [`{"type":"${SUBSCRIBE}_ALL","run_subscription":{"cursors":{}},"cursors":{}}`, 'VALIDATION_CONFLICT'],
+    [`{"type":"${SUBSCRIBE}_ALL","cursors":{"${RUN_ID}":-1}}`, 'VALIDATION_FIELD'],
+    [`{"type":"${SUBSCRIBE}_ALL","cursors":{"x":1}}`, 'VALIDATION_FIELD'],
+    [`{"type":"${SUBSCRIBE}_ALL","run_subscription":{"speed":1}}`, 'VALIDATION_UNKNOWN_FIELD'],
+    [`{"type":"${TYPE}UNSUBSCRIBE","run_subscription":{}}`, 'VALIDATION_FORMAT'],
+    [`{"type":"${TYPE}AUTHENTICATE","token":"secret-token-1"}`, 'AUTHENTICATION_OFF'],
   ])('%s is answered with %s', async (text, code) => {
     const { connect } = await start()
     const client = await connect()
 
     client.sendText(text)
 
-    expect(await client.next()).toMatchObject({ type: 'ERROR', error: { code, message: expect.any(String) } })
+    const frame = await client.next()
+    expect(frame).toMatchObject({ type: 'ERROR', error: { code, message: expect.any(String) } })
+    expect(JSON.stringify(frame)).not.toContain('secret-token-1')
     expect(await client.untilPong()).toEqual([])
   })
 
@@ -52,11 +73,11 @@ describe('a message that cannot be followed', () => {
     })
   })
 
-  it('above 16 KiB ends the connection with 1009', async () => {
+  it('above 128 KiB ends the connection with 1009', async () => {
     const { connect } = await start()
     const client = await connect()
 
-    client.sendText('x'.repeat(16 * 1024 + 1))
+    client.sendText('x'.repeat(128 * 1024 + 1))
 
     expect((await client.closed).code).toBe(1009)
   })

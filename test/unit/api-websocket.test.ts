@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
 import type { StoredEvent } from '../../internal/event/event.ts'
-import { anEvent, RUN_ID, UNKNOWN_ID } from '../support/api-values.ts'
+import { anEvent, RUN_ID } from '../support/api-values.ts'
 import { Feed, serve } from '../support/api-websocket.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -187,42 +187,11 @@ describe('a subscription', () => {
     const client = await connect()
     client.send('SUBSCRIBE', { run_subscription: { run_id: RUN_ID } })
     client.send('SUBSCRIBE_ALL')
-    await client.untilPong()
+    await client.untilFrame('SUBSCRIBED', 2)
 
     client.socket.terminate()
 
     await until(() => feed.closed === 2)
-  })
-})
-
-describe('SUBSCRIBE_ALL', () => {
-  it('shows every run once', async () => {
-    const { connect, feed } = await start()
-    const client = await connect()
-    client.send('SUBSCRIBE', { run_subscription: { run_id: RUN_ID } })
-    await client.next()
-
-    client.send('SUBSCRIBE_ALL')
-    client.send('SUBSCRIBE_ALL')
-    await client.untilPong()
-    await feed.all[0]?.deliver([message(1)])
-    await feed.all[0]?.deliver([message(5, 'there', UNKNOWN_ID)])
-
-    expect(feed.all).toHaveLength(1)
-    expect(await client.untilPong()).toMatchObject([{ run_id: UNKNOWN_ID, sequence: 5 }])
-  })
-
-  it('ends with UNSUBSCRIBE_ALL', async () => {
-    const { connect, feed } = await start()
-    const client = await connect()
-    client.send('SUBSCRIBE_ALL')
-    client.send('UNSUBSCRIBE_ALL')
-    await client.untilPong()
-
-    await feed.all[0]?.deliver([message(1)])
-
-    expect(feed.closed).toBe(1)
-    expect(await client.untilPong()).toEqual([])
   })
 })
 

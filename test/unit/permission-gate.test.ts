@@ -47,7 +47,10 @@ describe('the permission mode', () => {
 describe('rules', () => {
   test('a denied tool is denied in every mode, bypass and a listing as allowed included', () => {
     const rules = { permissionMode: 'bypass', deniedTools: ['Bash'], allowedTools: ['shell'] } as const
-    expect(judge(facts(rules), asked('shell'))).toMatchObject({ kind: 'deny', message: /shell/ })
+    expect(judge(facts(rules), asked('shell'))).toMatchObject({
+      kind: 'deny',
+      message: expect.stringMatching('shell'),
+    })
   })
 
   test('listed tools need no asking, and no others exist', () => {

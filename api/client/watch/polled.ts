@@ -1,8 +1,6 @@
 /** A run by long poll, where there is no WebSocket: pages of the log, each waiting a while for the next event. */
-import { ApiError } from '../errors.ts'
 import { LONG_POLL_S, REQUEST_TIMEOUT_MS, WATCH_PAGE } from '../limits.ts'
 import { path } from '../path.ts'
-import { pause } from '../pause.ts'
 import { isPassing } from '../retry.ts'
 import type { Transport } from '../transport.ts'
 import type { Run, RunEventPage } from '../types.ts'
@@ -25,7 +23,13 @@ export async function* polled(
     let after = from.after
     let waitS = 0
     while (performance.now() < end) {
-      const page = await pageAfter(transport, runPath, after, waitS, signal)
+      const page = await transport.json<RunEventPage>({
+        method: 'GET',
+        path: `${runPath}/events`,
+        query: { after_sequence: after, limit: WATCH_PAGE, ...(waitS > 0 && { wait: waitS }) },
+        timeoutMs: waitS * 1000 + REQUEST_TIMEOUT_MS,
+        signal,
+      })
       worked = true
       const last = page.events.at(-1)?.sequence ?? after
       yield { kind: 'attached', attached: { through: page.has_more ? last + 1 : last, status } }
@@ -41,27 +45,4 @@ export async function* polled(
     return { worked, error: null }
   }
   return { worked, error: null }
-}
-
-async function pageAfter(
-  transport: Transport,
-  runPath: string,
-  after: number,
-  waitS: number,
-  signal: AbortSignal | undefined,
-): Promise<RunEventPage> {
-  const request = {
-    method: 'GET',
-    path: `${runPath}/events`,
-    query: { after_sequence: after, limit: WATCH_PAGE, ...(waitS > 0 && { wait: `${waitS}s` }) },
-    timeoutMs: waitS * 1000 + REQUEST_TIMEOUT_MS,
-    signal,
-  } as const
-  try {
-    return await transport.json(request)
-  } catch (error) {
-    if (waitS === 0 || !(error instanceof ApiError) || error.code !== 'NOT_IMPLEMENTED') throw error
-    await pause(1000, signal) // a service without long poll
-    return pageAfter(transport, runPath, after, 0, signal)
-  }
 }

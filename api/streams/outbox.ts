@@ -3,19 +3,36 @@
  * `room`, what is only nice to have is dropped, and a reader that takes nothing for too long is sent away with
  * the number it should go on from.
  */
-import type { WebSocket } from '@fastify/websocket'
-import type { SocketLimits } from '../limits.ts'
 
-/** RFC 6455 and IANA: service restart, try again later. */
-export const CLOSE_RESTART = 1012
-export const CLOSE_TRY_LATER = 1013
+/** Why a connection is closed from this side. In every case the reader may come back and go on. */
+export type Farewell = 'restart' | 'try_later'
+
+/** The connection under an outbox. */
+export interface Sink {
+  readonly isOpen: boolean
+  /** Bytes handed over that have not left this process. */
+  readonly unsentBytes: number
+  /** `sent` is called when the bytes have left, or with an error when they never will. */
+  write(text: string, sent: (error: Error | null) => void): void
+  /** @param lastSequence number of the last event that left; 0 for none */
+  close(why: Farewell, lastSequence: number): void
+  /** Calls back once, when the connection has ended, whoever ended it. */
+  onEnd(listener: () => void): void
+}
+
+export interface OutboxLimits {
+  /** Above this many unsent bytes nothing more is handed over. */
+  readonly bufferedBytes: number
+  /** So long the reader may take nothing before the connection is closed. */
+  readonly stallMs: number
+}
 
 /** Answers to the client's own messages may exceed the limit by this factor before it is taken for a flood. */
 const FLOOD_FACTOR = 4
 
 export class Outbox {
-  readonly #socket: WebSocket
-  readonly #limits: SocketLimits
+  readonly #sink: Sink
+  readonly #limits: OutboxLimits
   readonly #watch: NodeJS.Timeout
   readonly #ending: () => void
   #waiting: (() => void)[] = []
@@ -25,33 +42,33 @@ export class Outbox {
   #lastSequence = 0
 
   /** @param ending called when nothing more will be sent: at the close, or when it starts */
-  constructor(socket: WebSocket, limits: SocketLimits, ending: () => void) {
-    this.#socket = socket
+  constructor(sink: Sink, limits: OutboxLimits, ending: () => void) {
+    this.#sink = sink
     this.#ending = ending
     this.#limits = limits
     this.#watch = setInterval(() => this.#checkProgress(), Math.ceil(limits.stallMs / 4))
-    socket.on('close', () => this.#end())
+    sink.onEnd(() => this.#end())
   }
 
   get isOpen(): boolean {
-    return this.#socket.readyState === this.#socket.OPEN
+    return this.#sink.isOpen
   }
 
   get isFull(): boolean {
-    return this.#socket.bufferedAmount >= this.#limits.bufferedBytes
+    return this.#sink.unsentBytes >= this.#limits.bufferedBytes
   }
 
-  /** Queues one frame; `sequence` is the number of the event it carries. */
+  /** Queues one message; `sequence` is the number of the event it carries. */
   send(text: string, sequence: number | null = null): void {
     if (!this.isOpen) return
     if (this.#unsent === 0) this.#lastProgress = performance.now()
     this.#unsent += 1
-    this.#socket.send(text, (error) => this.#sent(error ?? null, sequence))
+    this.#sink.write(text, (error) => this.#sent(error, sequence))
   }
 
   /** An answer to a client's message. A client that asks without reading is sent away. */
   reply(text: string): void {
-    if (this.#socket.bufferedAmount >= this.#limits.bufferedBytes * FLOOD_FACTOR) this.close(CLOSE_TRY_LATER)
+    if (this.#sink.unsentBytes >= this.#limits.bufferedBytes * FLOOD_FACTOR) this.close('try_later')
     else this.send(text)
   }
 
@@ -63,16 +80,16 @@ export class Outbox {
     })
   }
 
-  /** Starts the closing handshake; the reason tells the client where to go on. */
-  close(code: number): void {
-    this.#socket.close(code, `sequence=${this.#lastSequence}`)
+  /** Ends the connection; the sink tells the client where to go on. */
+  close(why: Farewell): void {
+    this.#sink.close(why, this.#lastSequence)
     this.#ending()
     this.#release()
   }
 
   #sent(error: Error | null, sequence: number | null): void {
     this.#unsent -= 1
-    // A failed write means the connection is gone: 'close' follows and ends everything here.
+    // A failed write means the connection is gone: its end follows and ends everything here.
     if (error) return
     this.#lastProgress = performance.now()
     if (sequence !== null) this.#lastSequence = sequence
@@ -81,7 +98,7 @@ export class Outbox {
 
   #checkProgress(): void {
     if (!this.isOpen || this.#unsent === 0) return
-    if (performance.now() - this.#lastProgress >= this.#limits.stallMs) this.close(CLOSE_TRY_LATER)
+    if (performance.now() - this.#lastProgress >= this.#limits.stallMs) this.close('try_later')
   }
 
   #end(): void {
