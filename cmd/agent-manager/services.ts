@@ -40,6 +40,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
   const { db } = parts.database.database
   const metrics = createMetrics(parts.database.database, {
     engine: () => engine,
+    feed: () => feed,
     maxConcurrentRuns: levers.CONCURRENCY_MAX_CONCURRENT_RUNS,
   })
   const sandbox = measuredSandbox(parts.sandbox.service, metrics)
