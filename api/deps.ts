@@ -13,8 +13,9 @@ import type { NewProfile, Profile } from '../internal/profile/profile.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
-import type { Delta } from '../internal/runner/port.ts'
+import type { Delta, RunnerType } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
+import type { RunnerCheck } from '../internal/runner/runner-check.ts'
 import type { NewTask, Task } from '../internal/task/task.ts'
 
 export interface ProfileUseCases {
@@ -112,6 +113,14 @@ export interface ReviewUseCases {
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
 }
 
+export interface RunnerUseCases {
+  list(): Promise<readonly RunnerView[]>
+  /** Those that this build has an adapter for. */
+  readonly types: readonly RunnerType[]
+  /** Looks at one thoroughly, without asking a model; at most half a minute, never throws. */
+  check(type: RunnerType): Promise<RunnerCheck>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -139,6 +148,6 @@ export interface ApiDeps {
   isAgent(peer: Peer): boolean | Promise<boolean>
   /** Turns the database's own failures into DATABASE_CONNECTION; everything else comes back as it is. */
   asAppError(error: unknown): unknown
-  readonly runners: { list(): Promise<readonly RunnerView[]> }
+  readonly runners: RunnerUseCases
   readonly health: { report(): Promise<HealthReport> }
 }

@@ -29,6 +29,7 @@ import { addRunInputRoutes } from './routes/run-inputs.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
+import { addToolRoutes } from './routes/tools.ts'
 import { addWebSocket } from './ws/route.ts'
 
 /** Every route, hook and limit of the service, ready to listen or to be injected into. */
@@ -78,5 +79,6 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunEventRoutes(app, deps)
   addReviewRoutes(app, deps)
   addRunnerRoutes(app, deps)
+  addToolRoutes(app, deps)
   addHealthRoutes(app, deps)
 }

@@ -19,6 +19,7 @@ const TAGS = [
   { name: 'events', description: 'The log of a run.' },
   { name: 'review', description: 'What a run would change, and the decision about it.' },
   { name: 'runners', description: 'The agent programs.' },
+  { name: 'tools', description: 'What a chat may offer to its model.' },
   { name: 'service', description: 'Health and this document.' },
 ]
 

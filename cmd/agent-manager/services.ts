@@ -16,7 +16,7 @@ import { reportHealth } from '../../internal/health.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
 import type { Parts } from './parts.ts'
-import { createRunners } from './runners.ts'
+import { createRunners, createRunnerUseCases } from './runners.ts'
 import { createUseCases } from './use-cases.ts'
 
 export interface Services {
@@ -87,7 +87,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
     ...useCases,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
-    runners: registry,
+    runners: createRunnerUseCases(parts, registry),
     asAppError,
     health: {
       report: () =>

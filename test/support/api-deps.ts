@@ -62,6 +62,7 @@ const RUNNER: RunnerView = {
     nativeSandbox: false,
     permissionModes: ['auto', 'bypass'],
   },
+  models: [{ id: 'scripted/m', description: 'Scripted' }],
 }
 
 const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `There is no run ${id}.`)
@@ -82,6 +83,7 @@ export interface Asked {
   /** Runs whose interactions somebody looked at. */
   looked?: string
   events?: { afterSequence: number; limit: number; types: readonly string[]; raw: boolean }
+  check?: string
   approve?: unknown
   reject?: unknown
 }
@@ -102,7 +104,14 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     interactions: interactionUseCases(asked),
     isAgent: () => false,
     asAppError: (error) => error,
-    runners: { list: async () => [RUNNER] },
+    runners: {
+      list: async () => [RUNNER],
+      types: ['claude-code', 'opencode'],
+      check: async (type) => {
+        asked.check = type
+        return { ok: false, message: 'it has no key', latencyMs: 12, details: { access: 'none' } }
+      },
+    },
     health: { report: async () => healthy },
     ...change,
   }

@@ -1,6 +1,6 @@
 /** opencode's configuration for one turn: what the operator gave, with our settings on top. Pure. */
 import { z } from 'zod'
-import type { PermissionMode, TurnRequest } from '../../../internal/runner/port.ts'
+import type { PermissionMode, RunnerModel, TurnRequest } from '../../../internal/runner/port.ts'
 
 const jsonObject = z.record(z.string(), z.unknown())
 const providerConfig = z.looseObject({ model: z.string().optional(), small_model: z.string().optional() })
@@ -113,6 +113,30 @@ export const namesInContent = (content: string | undefined): string[] => [
     [...(content ?? '').matchAll(/\{env:([A-Za-z_][A-Za-z0-9_]*)\}/g)].flatMap((match) => match[1] ?? []),
   ),
 ]
+
+const modelsConfig = z.looseObject({
+  model: z.string().optional(),
+  provider: z
+    .record(
+      z.string(),
+      z.looseObject({
+        models: z.record(z.string(), z.looseObject({ name: z.string().optional() })).default({}),
+      }),
+    )
+    .default({}),
+})
+
+/** The models that a configuration describes, and the one it names: what surely works here. */
+export function modelsInContent(content: string | undefined): RunnerModel[] {
+  const config = modelsConfig.safeParse(parseContent(content))
+  if (!config.success) return []
+  const { model, provider } = config.data
+  const described = Object.entries(provider).flatMap(([name, { models }]) =>
+    Object.entries(models).map(([id, one]) => ({ id: `${name}/${id}`, description: one.name ?? id })),
+  )
+  const isNew = model !== undefined && !described.some(({ id }) => id === model)
+  return isNew ? [{ id: model, description: 'the default of this service' }, ...described] : described
+}
 
 function parseContent(given: string | undefined): Record<string, unknown> | null {
   if (given === undefined || given.trim() === '') return {}
