@@ -35,6 +35,7 @@ const CHANGING = [
   ['POST', `${RUN}/interactions/${INTERACTION_ID}/answer`, { decision: 'allow' }],
   ['POST', `${RUN}/approve`, {}],
   ['POST', `${RUN}/reject`, {}],
+  ['POST', '/api/v1/runners/codex/probe', {}],
 ] as const
 
 describe('a process of a run', () => {
@@ -60,14 +61,17 @@ describe('a process of a run', () => {
 
     const documented = Object.entries<object>(paths).flatMap(([path, methods]) =>
       Object.entries(methods)
-        .filter(([method]) => method !== 'get')
+        .filter(([method]) => method !== 'get' && method !== 'options')
         .map(([method, { responses }]) => {
           expect(responses[403].description).toContain('POLICY_AGENT_CALLER')
           return `${method.toUpperCase()} ${path}`
         }),
     )
     const tried = CHANGING.map(([method, url]) => {
-      const path = url.replace(RUN_ID, '{id}').replace(INPUT_ID, '{input_id}')
+      const path = url
+        .replace('codex', '{runner_type}')
+        .replace(RUN_ID, '{id}')
+        .replace(INPUT_ID, '{input_id}')
       return `${method} ${path.replace(INTERACTION_ID, '{interaction_id}')}`
     })
     expect(documented.sort()).toEqual(tried.sort())
