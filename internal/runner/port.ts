@@ -217,6 +217,8 @@ export interface TurnRequest {
   /** Not empty: only these tools exist. Names and rules as in tools.ts. */
   readonly allowedTools: readonly string[]
   readonly deniedTools: readonly string[]
+  /** Rules about paths hold in this run: each write has to be asked, so that the gate sees its path. */
+  readonly asksToWrite: boolean
   readonly mcpServers: readonly McpServer[]
   /** Values for the names that `mcpServers` mention: name -> value. */
   readonly mcpEnv: Readonly<Record<string, string>>

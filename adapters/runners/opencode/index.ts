@@ -17,6 +17,7 @@ import { findOpencode } from './find.ts'
 import { probeOpencode } from './probe.ts'
 import { startServer } from './server.ts'
 import { mergeSettings, modelsInContent, namesInContent, WELL_KNOWN_KEYS } from './settings.ts'
+import { unknownTools } from './tool-names.ts'
 import { runTurnOn } from './turn.ts'
 
 const CONFIG = 'OPENCODE_CONFIG_CONTENT'
@@ -50,8 +51,8 @@ const CAPABILITIES: RunnerCapabilities = {
   mcp: false,
   structuredOutput: false,
   maxTurns: true,
-  toolAllow: false,
-  toolDeny: false,
+  toolAllow: true,
+  toolDeny: true,
   networkDeny: false,
   resumeAnyDirectory: false,
   nativeSandbox: false,
@@ -78,6 +79,7 @@ export function createOpencodeAdapter(options: OpencodeAdapterOptions): RunnerAd
     environment: [...new Set([CONFIG, ...namesInContent(options.environment[CONFIG]), ...WELL_KNOWN_KEYS])],
     models: modelsInContent(options.environment[CONFIG]),
     loginFiles: ['.local/share/opencode/auth.json'],
+    unknownTools,
     probe: () => probeOpencode(options),
     tryStart: (trial) => tryStart(options, trial),
     runTurn: (request) => runTurn(options, request),

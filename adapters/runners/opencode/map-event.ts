@@ -2,7 +2,7 @@
  * opencode's events in our words. A turn's view remembers what was told already, so that the same news (an
  * update repeated, or read again after a dropped stream) is told once. No I/O.
  */
-import type { EventPayload, NewEvent } from '../../../internal/event/event.ts'
+import { type EventPayload, isoTime, type NewEvent, waitSeconds } from '../../../internal/event/event.ts'
 import type { Delta, Failure, Usage } from '../../../internal/runner/port.ts'
 import { failureOfError, speaksOfLimit } from './failure.ts'
 import { ourToolName } from './tool-names.ts'
@@ -152,7 +152,7 @@ function status(value: unknown, nowMs: number): Signal[] {
   if (parsed.data.type === 'idle') return [] // session.idle follows and is the one that counts
   if (parsed.data.type === 'busy') return [{ kind: 'busy' }]
   const { attempt, message, next } = parsed.data
-  const waitS = next === undefined ? null : Math.max(0, (next - nowMs) / 1000)
+  const waitS = next === undefined ? null : waitSeconds(next, nowMs)
   return [
     { kind: 'busy' },
     told(retryPayload(attempt, message, next, waitS)),
@@ -170,7 +170,7 @@ const retryPayload = (
     ? {
         rate_limit: {
           limit_type: 'provider',
-          reset_time: next === undefined ? null : new Date(next).toISOString(),
+          reset_time: next === undefined ? null : isoTime(next),
           retry_after: waitS,
           message,
         },

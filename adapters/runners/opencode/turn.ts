@@ -10,6 +10,7 @@ import { type EventSource, openEventSource, type SourcedEvent } from './event-so
 import { failureOfRetries } from './failure.ts'
 import { createTurnView, log, mapEvent, type Signal, type TurnView, unfinishedTools } from './map-event.ts'
 import type { OpencodeServer } from './server.ts'
+import type { OpencodePermission } from './wire.ts'
 
 /** How long the session may take to become idle after an abort. */
 const ABORT_WAIT_MS = 3_000
@@ -183,7 +184,16 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
       request.delta(signal.delta)
       return null
     case 'permission':
-      answer(turn, answerPermission(server.client, request, signal.permission, turn.withdrawn.signal))
+      answer(
+        turn,
+        answerPermission(
+          server.client,
+          request,
+          signal.permission,
+          toolOf(turn.view, signal.permission),
+          turn.withdrawn.signal,
+        ),
+      )
       return null
     case 'question':
       answer(turn, answerQuestion(server.client, request, signal.question, turn.withdrawn.signal))
@@ -197,6 +207,12 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
     case 'idle':
       return turn.busy ? { kind: 'idle' } : null
   }
+}
+
+/** The tool whose call needs a permission. */
+function toolOf(view: TurnView, { tool }: OpencodePermission): string | null {
+  for (const part of view.openTools.values()) if (part.callID === tool?.callID) return part.tool
+  return null
 }
 
 /** Answers run beside the loop: a person may take minutes, and other tools go on meanwhile. */
