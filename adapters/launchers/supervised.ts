@@ -19,6 +19,9 @@ const MARKER = 'AGENT_MANAGER_RUN'
 /** The descriptor at which a wrapper reads what `handover` holds. */
 export const HANDOVER_DESCRIPTOR = 3
 
+/** A program that forks faster than this finds everybody is not worth a longer stay. */
+const MAX_LOOKS = 10
+
 export interface SupervisedCommand {
   readonly file: string
   readonly args: readonly string[]
@@ -64,8 +67,8 @@ export async function startSupervised(command: SupervisedCommand): Promise<Launc
   const { pid, stdin, stdout, stderr } = child
   if (pid === undefined || family === null || stdin === null || stdout === null || stderr === null)
     throw new Error('the process has no number or no pipes')
-  // Those that it started before the first look; later ones inherit.
-  for (const row of family.find()) endFirstWithoutMemory(row.pid)
+  // Nobody waits for it: looking through all processes of the machine takes a while.
+  setImmediate(() => endAllFirstWithoutMemory(family))
   return {
     pid,
     stdin,
@@ -73,6 +76,17 @@ export async function startSupervised(command: SupervisedCommand): Promise<Launc
     stderr,
     exited,
     stop: (graceMs) => stop(pid, command, family, exited, graceMs),
+  }
+}
+
+/**
+ * Those that it started before it was marked; later ones inherit. One that was not marked yet may have started
+ * another since the look: a look that finds everybody marked is the last.
+ */
+function endAllFirstWithoutMemory(family: Family): void {
+  for (let look = 0; look < MAX_LOOKS; look += 1) {
+    const changed = family.find().filter((row) => endFirstWithoutMemory(row.pid))
+    if (changed.length === 0) return
   }
 }
 

@@ -42,7 +42,7 @@ import {
   stoppedBeforeStart,
 } from './run-changes.ts'
 import { recordSandbox } from './run-work-store.ts'
-import type { RunWriter } from './run-writer.ts'
+import type { Change, RunWriter } from './run-writer.ts'
 import { type LiveTurn, runTurn } from './turn.ts'
 import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
 import { planTurn, type TurnPlan } from './turn-plan.ts'
@@ -56,6 +56,8 @@ export class RunDriver {
   readonly #config: ReturnType<typeof RunConfigSchema.parse>
   #status: 'starting' | 'running' = 'starting'
   #hasSandbox = false
+  /** Made, and not in the run's row yet: written with the next change, so that the agent need not wait for two. */
+  #toRecord: Sandbox | null = null
   /** The agent works where the run's earlier turns and attempts did. */
   #isSameFolder = false
   #sessionId: string | null
@@ -122,26 +124,34 @@ export class RunDriver {
     const workspace = opened.value
     const { sandbox } = workspace
     this.#isSameFolder = sandbox === null || sandbox.id === this.#row.sandbox_id
-    if (sandbox) await this.#sandboxOpened(sandbox)
+    this.#toRecord = sandbox
+    const before = this.#row.sandbox_id
+    const isLost = before !== null && !this.#isSameFolder
+    if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
     return workspace
   }
 
-  async #sandboxOpened(sandbox: Sandbox): Promise<void> {
-    const { sandbox_generation: generation, sandbox_id: before, id } = this.#row
-    await this.#writer.change({
-      from: ['starting'],
-      patch: { sandbox_id: sandbox.id, phase: 'runner_acquiring' },
-      events: [...sandboxOpenedEvents(this.#row, sandbox), progressEvent('runner_acquiring')],
-      also: (tx) => recordSandbox(tx, id, generation, sandbox.id),
+  /** A change of the run's row that also writes down the sandbox it has got. */
+  async #change(change: Change): Promise<boolean> {
+    const sandbox = this.#toRecord
+    if (sandbox === null) return this.#writer.change(change)
+    const { sandbox_generation: generation, id } = this.#row
+    const isOurs = await this.#writer.change({
+      ...change,
+      patch: { sandbox_id: sandbox.id, ...change.patch },
+      events: [...sandboxOpenedEvents(this.#row, sandbox), ...change.events],
+      also: async (tx, stored) => {
+        await recordSandbox(tx, id, generation, sandbox.id)
+        await change.also?.(tx, stored)
+      },
     })
-    this.#hasSandbox = true
-    const isLost = before !== null && !this.#isSameFolder
-    if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
+    this.#toRecord = null
+    this.#hasSandbox = isOurs
+    return isOurs
   }
 
   async #execute(workspace: Workspace): Promise<TurnOutcome> {
     const { registry, launcher, redactor, service } = this.#deps
-    if (!workspace.sandbox) await this.#phase('runner_acquiring')
     const adapter = registry.adapter(this.#config.runnerType)
     const probe = await registry.probe(this.#config.runnerType)
     const folders = await makeRunFolders(this.#deps.dataDir, this.#row.id)
@@ -231,9 +241,13 @@ export class RunDriver {
 
   /** The status together with the input that is handed to the agent. False: the lease is lost. @throws InputChanged */
   async #run(version: string | null, input: RunInput | null): Promise<boolean> {
-    const events = [statusEvent('starting', 'running', null), progressEvent('executing')]
+    const events = [
+      progressEvent('runner_acquiring'),
+      statusEvent('starting', 'running', null),
+      progressEvent('executing'),
+    ]
     const contained = this.#deps.launcher.containment
-    const isOurs = await this.#writer.change({
+    const isOurs = await this.#change({
       from: ['starting'],
       patch: { status: 'running', phase: 'executing', runner_version: version, contained },
       events: input === null ? events : [...events, inputEvent(input, 'delivered')],
@@ -249,12 +263,15 @@ export class RunDriver {
   async #finish(outcome: TurnOutcome, workspace: Workspace): Promise<void> {
     await this.#writer.flush()
     if (this.#writer.isLost) return
-    await this.#phase('collecting_results')
-    const captured = await captureDiff(
+    const told = this.#phase('collecting_results')
+    const reading = captureDiff(
       { sandbox: this.#deps.sandbox, writer: this.#writer },
       workspace.sandbox?.id ?? null,
       outcome.kind === 'completed',
     )
+    await Promise.allSettled([told, reading])
+    await told
+    const captured = await reading
     const end = endOfTurn({
       outcome,
       aborted: this.#abort.reason,
@@ -359,7 +376,7 @@ export class RunDriver {
 
   async #end(end: TurnEnd): Promise<void> {
     await this.#closeWaiting()
-    await this.#writer.change({
+    await this.#change({
       from: ['starting', 'running'],
       patch: endPatch(end),
       events: [statusEvent(this.#status, end.status, end.reason)],

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, type FileHandle, mkdir, open, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
@@ -13,12 +13,26 @@ import { git, isGit, makeFolder, makeProject, readTree, writeFiles } from '../su
 
 const problem = await overlayProblem()
 
+/** What was written a moment before the start could have been written after it: the clock of files ticks coarsely. */
+async function untilOld(root: string): Promise<void> {
+  const now = async () => {
+    const mark = join(root, 'far/clock')
+    await writeFile(mark, '')
+    const { ctimeMs } = await stat(mark)
+    await rm(mark)
+    return ctimeMs
+  }
+  const written = await now()
+  await expect.poll(now, { timeout: 10_000, interval: 10 }).toBeGreaterThan(written + 50)
+}
+
 /** @returns how to let the reading go on */
 async function holdReading(root: string): Promise<() => Promise<void>> {
   const pipe = join(root, 'far/away/.gitignore')
   await rm(pipe)
   await promisify(execFile)('mkfifo', [pipe])
   await utimes(join(root, 'far/away'), 1, 1)
+  await untilOld(root)
   return async () => {
     const writers: FileHandle[] = []
     const openForReader = async () => {

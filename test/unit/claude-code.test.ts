@@ -216,6 +216,7 @@ describe('sessions', () => {
     ['none waited', asked, 0, null],
     ['one of them has its result', [...asked, line('user', 'u3', undefined, 'tool_result')], 1, null],
     ['the message was not written down yet', asked.slice(0, 3), 1, null],
+    ['only its words were written down', asked.slice(0, 4), 2, 'u2'],
     ['its last line was cut', [...asked, '{"type":"assistant","uu'], 2, 'u2'],
     [
       'an agent of the agent spoke last',

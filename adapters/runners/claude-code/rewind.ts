@@ -23,7 +23,8 @@ type Entry = z.infer<typeof entrySchema>
 
 /**
  * The message to resume at, or null: go on where the transcript ends. A call that may have been carried out is never
- * taken back: the last message must hold exactly as many calls as were waiting.
+ * taken back: the last message must hold exactly as many calls as were waiting, or none, because the CLI was killed
+ * before it wrote them down.
  * @param transcript absolute path  @param waiting how many tool calls waited for a decision
  */
 export async function rewindPoint(transcript: string, waiting: number): Promise<string | null> {
@@ -33,7 +34,8 @@ export async function rewindPoint(transcript: string, waiting: number): Promise<
     const entry = line.truncated ? null : entryOf(line.text)
     if (entry !== null && entry.isSidechain !== true) seen = after(seen, entry)
   }
-  return seen.last?.calls === waiting ? seen.last.before : null
+  const { last } = seen
+  return last !== null && (last.calls === waiting || last.calls === 0) ? last.before : null
 }
 
 interface Seen {

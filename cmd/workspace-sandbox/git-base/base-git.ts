@@ -4,10 +4,11 @@
  * line-ending or encoding conversion ever runs.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstLine, type Git, joinNul, splitNul } from './git.ts'
 import { borrowObjects } from './private-git.ts'
+import { layOutRepository } from './repository-layout.ts'
 
 export interface BaseGit {
   readonly git: Git
@@ -26,10 +27,7 @@ export async function initBaseGit(
   objectFormat: string,
   objectsDir: string | null,
 ): Promise<void> {
-  await mkdir(base.dir, { mode: 0o700 })
-  const args = ['init', '--quiet', '--bare', '--template=', `--object-format=${objectFormat}`, '.']
-  await base.git({ cwd: base.dir, args })
-  await mkdir(join(base.dir, 'info'), { recursive: true })
+  await layOutRepository(base.dir, { objectFormat, bare: true, head: 'refs/heads/main' })
   await writeFile(join(base.dir, 'info', 'attributes'), RAW_BYTES)
   if (objectsDir !== null) await borrowObjects(base.dir, objectsDir)
 }

@@ -4,13 +4,12 @@
  * with git can reach the project's repository. After this the service never runs git on that repository again: its
  * config then belongs to the agent.
  */
-import { appendFile, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyIndex } from './copy-index.ts'
 import { firstLine, type Git } from './git.ts'
 import type { ProjectGit } from './project-git.ts'
-
-const HEADS = 'refs/heads/'
+import { layOutRepository, writeRef } from './repository-layout.ts'
 
 /**
  * @param indexFile copied when given: it knows the files' stat data, so the agent's first `git status` reads no
@@ -22,26 +21,23 @@ export async function makePrivateGit(
   workspace: string,
   indexFile: string | null = null,
 ): Promise<void> {
-  const run = (...args: string[]) => git({ cwd: workspace, args })
-  const { branch, objectFormat } = project
-  const first = branch?.startsWith(HEADS) ? [`--initial-branch=${branch.slice(HEADS.length)}`] : []
-  await run('init', '--quiet', '--template=', `--object-format=${objectFormat}`, ...first, '.')
   const gitDir = join(workspace, '.git')
-  await borrowObjects(gitDir, project.objectsDir)
-  await mkdir(join(gitDir, 'info'), { recursive: true })
-  await writeFile(join(gitDir, 'info', 'exclude'), project.outerRules)
-  if (project.shallow !== null) await writeFile(join(gitDir, 'shallow'), project.shallow)
-  await appendFile(join(gitDir, 'config'), project.settings.map(settingText).join(''))
-  if (branch !== null && first.length === 0) await run('symbolic-ref', 'HEAD', branch)
-  if (indexFile !== null) {
-    await copyIndex(indexFile, join(gitDir, 'index'))
-  }
+  await layOut(gitDir, project)
+  if (indexFile !== null) await copyIndex(indexFile, join(gitDir, 'index'))
   if (project.head === null) return
 
   const commit = project.prefix === '' ? project.head : await commitOfSubFolder(git, project, workspace)
-  if (branch === null) await run('update-ref', '--no-deref', 'HEAD', commit)
-  else await run('update-ref', branch, commit)
-  if (indexFile === null) await run('read-tree', commit)
+  await writeRef(gitDir, project.branch ?? 'HEAD', commit)
+  if (indexFile === null) await git({ cwd: workspace, args: ['read-tree', commit] })
+}
+
+async function layOut(gitDir: string, project: ProjectGit): Promise<void> {
+  const { objectFormat, branch, settings } = project
+  const config = settings.map(settingText).join('')
+  await layOutRepository(gitDir, { objectFormat, bare: false, head: branch ?? 'refs/heads/main', config })
+  await borrowObjects(gitDir, project.objectsDir)
+  await writeFile(join(gitDir, 'info', 'exclude'), project.outerRules)
+  if (project.shallow !== null) await writeFile(join(gitDir, 'shallow'), project.shallow)
 }
 
 /** The sub-folder's own history starts here: one commit with its tree (empty when HEAD has no such folder). */

@@ -33,14 +33,17 @@ const COPIED_SETTINGS = '^(core\\.(autocrlf|eol|filemode|symlinks|ignorecase)|us
 export async function readProjectGit(git: Git, folder: string): Promise<ProjectGit | null> {
   const read = (okCodes: readonly number[], ...args: string[]) =>
     git({ cwd: folder, args: ['--no-optional-locks', ...args], okCodes })
-  const place = await readPlace(git, folder)
-  if (place === null) return null
-  const { commonDir, gitDir, prefix, objectFormat, exclude, shallow } = place
-  const [head, branch, settings] = await Promise.all([
+  // All at once: outside a work tree (128) the first one says so.
+  const [place, head, branch, settings] = await Promise.all([
+    readPlace(git, folder),
     readHead(git, folder),
-    read([0, 1], 'symbolic-ref', '--quiet', 'HEAD'),
-    read([0, 1], 'config', '--local', '--null', '--get-regexp', COPIED_SETTINGS),
+    read([0, 1, 128], 'symbolic-ref', '--quiet', 'HEAD'),
+    read([0, 1, 128], 'config', '--local', '--null', '--get-regexp', COPIED_SETTINGS),
   ])
+  if (place === null) return null
+  if (branch.code === 128 || settings.code === 128)
+    throw new Error(`git cannot read the repository of ${folder}`)
+  const { commonDir, gitDir, prefix, objectFormat, exclude, shallow } = place
   return {
     commonDir,
     objectsDir: join(commonDir, 'objects'),
