@@ -3,7 +3,7 @@ import { messageOf } from '../../../internal/errors.ts'
 import type { ExitStatus } from '../../../internal/launcher/port.ts'
 import { settlesWithin } from '../../../internal/process/deadline.ts'
 import { createInterrupt, type Interrupt } from '../../../internal/process/interrupt.ts'
-import { failureOf } from '../../../internal/runner/failure.ts'
+import { failureOf, tooManyCalls } from '../../../internal/runner/failure.ts'
 import { CUT, type Failure, type TurnOutcome, type TurnRequest } from '../../../internal/runner/port.ts'
 import { answerPermission, answerQuestion } from './answer.ts'
 import { type EventSource, openEventSource, type SourcedEvent } from './event-source.ts'
@@ -170,7 +170,7 @@ async function step(turn: Turn, { event, raw }: SourcedEvent): Promise<Ending | 
   const { modelCalls, lastReason } = turn.view
   const wantsMore = modelCalls > maxTurns || (modelCalls === maxTurns && lastReason === 'tool-calls')
   if (!wantsMore) return null
-  const message = `the agent wanted more than the ${maxTurns} model calls that one turn may take`
+  const message = tooManyCalls(maxTurns)
   return { kind: 'failed', failure: failureOf('agent_error', message) }
 }
 
