@@ -187,7 +187,7 @@ test("what its operator's tools ask is protobuf's JSON too: runners, a probe, ru
     result: { success: true, latencyMs: expect.stringMatching(/^\d+$/), details: { start: 'ok' } },
   })
   const { runs, total } = z
-    .object({ runs: z.array(z.unknown()), total: z.number() })
+    .object({ runs: z.array(z.unknown()).default([]), total: z.number().default(0) })
     .parse(await ask('GET', '/api/v1/runs?status=complete', 'ListRunsResponse'))
   expect(runs).toHaveLength(total)
   const models = await call(service.url, 'GET', '/api/v1/runner-models')
