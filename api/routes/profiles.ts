@@ -2,7 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { idOr404, idParams, noQuery } from '../schemas/common.ts'
-import { problems, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WRITING } from '../schemas/problem.ts'
 import {
   createProfileBody,
   ensureProfileAnswer,
@@ -68,7 +68,7 @@ export function addProfileRoutes(app: RouteApp, { profiles }: ApiDeps): void {
       description: 'The newest version of the profile.',
       params: idParams,
       querystring: noQuery,
-      response: { 200: getProfileAnswer, ...problems('NOT_FOUND_PROFILE') },
+      response: { 200: getProfileAnswer, ...problems(...READING, 'NOT_FOUND_PROFILE') },
     },
     handler: async (request) => {
       const profile = await profiles.get(idOr404(request.params.id, 'NOT_FOUND_PROFILE'))

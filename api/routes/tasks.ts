@@ -2,7 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { idOr404, idParams, noQuery } from '../schemas/common.ts'
-import { problems, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { createTaskBody, taskAnswer, taskFrom, taskView } from '../schemas/task.ts'
 
 export function addTaskRoutes(app: RouteApp, { tasks }: ApiDeps): void {
@@ -36,7 +36,7 @@ export function addTaskRoutes(app: RouteApp, { tasks }: ApiDeps): void {
       description: 'The task, with the status that follows from its newest run.',
       params: idParams,
       querystring: noQuery,
-      response: { 200: taskAnswer, ...problems('NOT_FOUND_TASK') },
+      response: { 200: taskAnswer, ...problems(...READING, 'NOT_FOUND_TASK') },
     },
     handler: async (request) => ({
       task: taskView(await tasks.get(idOr404(request.params.id, 'NOT_FOUND_TASK'))),

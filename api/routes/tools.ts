@@ -5,7 +5,7 @@ import { AppError } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { noQuery } from '../schemas/common.ts'
-import { problems, READING } from '../schemas/problem.ts'
+import { problems, READING, WITH_BODY } from '../schemas/problem.ts'
 import { toolOut, toolParams, toolsAnswer } from '../schemas/tool.ts'
 import { agentTools, TOOL_CATEGORIES } from '../tools/agent-tools.ts'
 
@@ -84,7 +84,7 @@ function addPreflights(app: RouteApp): void {
         summary: 'Ask what may be asked',
         description: 'Answers that GET may be called.',
         ...(url.endsWith(':name') && { params: toolParams }),
-        response: { 204: nothing, ...problems() },
+        response: { 204: nothing, ...problems(...WITH_BODY) },
       },
       handler: async (_request, reply) => reply.code(204).header('allow', 'GET, HEAD, OPTIONS').send(),
     })

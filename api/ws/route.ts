@@ -5,7 +5,7 @@ import { AppError } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { MAX_SOCKET_MESSAGE_BYTES, MAX_SOCKETS, SOCKET_FAREWELL_MS, SOCKET_LIMITS } from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
-import { problems } from '../schemas/problem.ts'
+import { problems, READING } from '../schemas/problem.ts'
 import { Session } from './session.ts'
 
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
@@ -37,7 +37,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
       summary: 'Watch runs live',
       description: DESCRIPTION,
       querystring: noQuery,
-      response: problems('VALIDATION_UNKNOWN_FIELD'),
+      response: problems(...READING),
     },
     preHandler: async () => {
       if (sessions.size < MAX_SOCKETS) return
