@@ -47,7 +47,6 @@ export class Engine {
   readonly #deps: EngineDeps
   readonly #leases: LeaseKeeper
   readonly #driven = new Map<string, Driven>()
-  readonly #provenDead = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #claiming: Promise<void> | null = null
   #again = false
@@ -64,12 +63,7 @@ export class Engine {
   }
 
   async start(): Promise<void> {
-    const dead = await expireDeadReplicas(this.#deps.db, this.#deps.replica)
-    for (const id of dead) this.#provenDead.add(id)
-    if (dead.length > 0) {
-      this.#deps.log.warn({ replicas: dead.length }, 'found replicas that died here')
-      await endOrphans(this.#deps.installationId, dead, this.#deps.log)
-    }
+    await this.#buryReplicas()
     this.#leases.start()
     this.#timer = setInterval(() => this.#tick(), POLL_MS)
     this.#tick()
@@ -115,11 +109,6 @@ export class Engine {
     }
     void driven.driver.look()
     void driven.driver.steer()
-  }
-
-  /** What the reaper needs to know of this replica. */
-  get #own() {
-    return { provenDead: this.#provenDead, isDriven: (runId: string) => this.#driven.has(runId) }
   }
 
   get activeRuns(): number {
@@ -193,7 +182,9 @@ export class Engine {
   async #tend(): Promise<void> {
     try {
       await this.#tellNews()
-      if (await reapExpired({ ...this.#deps, ...this.#own })) this.wake()
+      await this.#buryReplicas()
+      const isDriven = (runId: string) => this.#driven.has(runId)
+      if (await reapExpired({ ...this.#deps, isDriven })) this.wake()
       if (await expireParked(this.#deps)) this.wake()
       for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()
@@ -209,6 +200,13 @@ export class Engine {
     } catch (error) {
       this.#report(error, 'tending failed')
     }
+  }
+
+  /** Whoever died on this machine need not be waited for. */
+  async #buryReplicas(): Promise<void> {
+    const { db, log, replica, installationId } = this.#deps
+    const dead = await expireDeadReplicas(db, replica, (ids) => endOrphans(installationId, ids, log))
+    if (dead.length > 0) log.warn({ replicas: dead.length }, 'found replicas that died here')
   }
 
   /** What other replicas wrote down for the runs that are driven here. */

@@ -12,6 +12,8 @@ import { type ClaimedRow, ended, expiredRuns } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
 import { canGoOn, lostFailure } from './going-on.ts'
+import { endAgentOf } from './orphans.ts'
+import { findOwner, type ReplicaIdentity } from './replica.ts'
 import { exhausted, goOnPatch, startOverPatch } from './run-changes.ts'
 import { failureOf } from './turn-end.ts'
 
@@ -20,10 +22,8 @@ export interface ReaperDeps {
   readonly redactor: Redactor
   readonly log: Logger
   readonly registry: RunnerRegistry
-  /** Replicas of this machine that are gone, and all their agents with them. */
-  readonly provenDead: ReadonlySet<string>
   /** This replica, and what it drives: it hands that back itself once it has ended the agent. */
-  readonly replicaId: string
+  readonly replica: ReplicaIdentity
   isDriven(runId: string): boolean
   publish(events: readonly StoredEvent[]): void
 }
@@ -32,8 +32,8 @@ export interface ReaperDeps {
 export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
   let requeued = false
   for (const row of await expiredRuns(deps.db)) {
-    if (row.lease_owner === deps.replicaId && deps.isDriven(row.id)) continue
-    const verdict = judge(deps, row)
+    if (row.lease_owner === deps.replica.id && deps.isDriven(row.id)) continue
+    const verdict = judge(deps, row, await isAgentGone(deps, row))
     const events = await deps.db.transaction().execute(async (tx) => {
       // The lease may have been renewed since it was read: the row lock decides.
       const still = await tx
@@ -73,7 +73,17 @@ interface Verdict {
   readonly next: 'ends' | 'goes_on' | 'starts_over'
 }
 
-function judge(deps: ReaperDeps, row: ClaimedRow): Verdict {
+/** Proof, not a guess: where there is none the run gets a sandbox that no agent of it knows. */
+async function isAgentGone({ db, log, replica }: ReaperDeps, row: ClaimedRow): Promise<boolean> {
+  const { id, attempt, lease_owner: owner } = row
+  if (owner === null) return false
+  // Of our own that we do not drive any more the agent has ended.
+  if (owner === replica.id) return true
+  const { stopped, isHere } = await findOwner(db, owner, replica)
+  return stopped || (isHere && (await endAgentOf({ id, attempt, owner }, log)))
+}
+
+function judge(deps: ReaperDeps, row: ClaimedRow, isAgentDead: boolean): Verdict {
   if (row.stop_requested_at !== null) {
     return {
       patch: { ...ended(null), status: 'cancelled', approval_state: 'none' },
@@ -93,10 +103,7 @@ function judge(deps: ReaperDeps, row: ClaimedRow): Verdict {
   const failure = exhausted(row) ?? lostFailure(row)
   if (failure) return fail(row, failure)
   const event = statusEvent(row.status, 'pending', 'lease_lost')
-  // Of our own that we do not drive any more the agent has ended; before a run runs it has none, and what earlier
-  // turns left in the sandbox must stay.
-  const owner = row.lease_owner ?? ''
-  const isAgentDead = deps.provenDead.has(owner) || owner === deps.replicaId
+  // Before a run runs it has no agent, and what earlier turns left in the sandbox must stay.
   if (row.status === 'starting' || (isAgentDead && canGoOn(row, deps.registry)))
     return { patch: goOnPatch(row, { counts: true }), event, next: 'goes_on' }
   const patch = startOverPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null })

@@ -48,12 +48,15 @@ export async function retireReplica(db: Kysely<Tables>, id: string): Promise<voi
 
 /**
  * Ends the leases of replicas of this machine that are proven dead, so that the reaper takes their runs and
- * approvals at once.
+ * approvals at once. A replica is written down as stopped only when its agents are gone: from then on its word is
+ * proof for everybody.
+ * @param endAgents ends what these replicas left running; when it throws, they are found again the next time
  * @returns the ids of the replicas that were found dead
  */
 export async function expireDeadReplicas(
   db: Kysely<Tables>,
   self: ReplicaIdentity,
+  endAgents: (dead: readonly string[]) => Promise<void>,
 ): Promise<readonly string[]> {
   if (self.pidStarted === UNKNOWN) return [] // no /proc to judge by: their leases run out
   const others = await db
@@ -69,6 +72,7 @@ export async function expireDeadReplicas(
     if (!lives) dead.push(other.id)
   }
   if (dead.length === 0) return []
+  await endAgents(dead)
   await db.transaction().execute(async (tx) => {
     const over = { lease_expires_at: sql<Date>`now() - interval '1 second'` }
     await tx.updateTable('runs').set(over).where('lease_owner', 'in', dead).execute()
@@ -76,6 +80,17 @@ export async function expireDeadReplicas(
     await tx.updateTable('replicas').set({ stopped_at: sql<Date>`now()` }).where('id', 'in', dead).execute()
   })
   return dead
+}
+
+/** What is known of the owner of a lease that is over. `stopped`: with all its agents. */
+export async function findOwner(
+  db: Kysely<Tables>,
+  id: string,
+  self: ReplicaIdentity,
+): Promise<{ readonly stopped: boolean; readonly isHere: boolean }> {
+  const row = await db.selectFrom('replicas').selectAll().where('id', '=', id).executeTakeFirst()
+  const isHere = self.pidStarted !== UNKNOWN && row?.host === self.host && row.boot_id === self.bootId
+  return { stopped: row !== undefined && row.stopped_at !== null, isHere }
 }
 
 /** Two containers may share a host name: the machine id tells them apart where there is one. */

@@ -64,6 +64,11 @@ export class RunWriter {
     return this.#lost
   }
 
+  /** Whether the lease may still be relied on, this very moment. */
+  get isTrusted(): boolean {
+    return !this.#lost && this.#deps.isTrusted()
+  }
+
   /** Queues an event. Resolves when there is room for the next one, so a flood waits at its source. */
   async write(event: NewEvent): Promise<void> {
     this.#throwFailure()

@@ -131,6 +131,8 @@ type Program = Parameters<TurnRequest['launch']>[0]
 
 async function launch(deps: TurnDeps, program: Program): Promise<LaunchedProcess> {
   const { launcher, workspace, config, run } = deps
+  // We may have been paused since the run began, and somebody else may have it by now.
+  if (!deps.writer.isTrusted) throw new Error('the lease of this run cannot be relied on any more')
   const launched = await launcher.launch({
     argv: program.argv,
     env: program.env,

@@ -1,9 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createOpencodeAdapter } from '../../adapters/runners/opencode/index.ts'
 import { reapExpired } from '../../internal/engine/reaper.ts'
-import { expireDeadReplicas, identifyReplica, registerReplica } from '../../internal/engine/replica.ts'
+import {
+  expireDeadReplicas,
+  identifyReplica,
+  registerReplica,
+  retireReplica,
+} from '../../internal/engine/replica.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { toStorable } from '../../internal/event/storable.ts'
@@ -32,17 +39,17 @@ const registry = new RunnerRegistry({
   containment: 'none',
   environment: {},
 })
+const here = await identifyReplica(process.pid)
 const reap = (
   published: StoredEvent[] = [],
-  own: { replicaId: string; driven: readonly string[] } = { replicaId: '', driven: [] },
+  own: { replicaId: string; driven: readonly string[] } = { replicaId: here.id, driven: [] },
 ) =>
   reapExpired({
     db: database.db,
     redactor,
     log: createLogger('fatal'),
     registry,
-    provenDead: new Set(),
-    replicaId: own.replicaId,
+    replica: { ...here, id: own.replicaId },
     isDriven: (runId) => own.driven.includes(runId),
     publish: (events) => published.push(...events),
   })
@@ -184,6 +191,41 @@ describe('a lease', () => {
     })
   })
 
+  test('of one that stopped goes on in its sandbox: it took its agents with it', async () => {
+    const owner = await insertReplica(database.db)
+    await retireReplica(database.db, owner)
+    const id = await insertRunRow(database.db, { status: 'running', ...worked, lease_owner: owner })
+    await reap()
+    expect(await findRun(database.db, id)).toMatchObject(kept)
+  })
+
+  test('of one that hangs on this machine ends its agent first, and touches no other', async () => {
+    const owner = await identifyReplica(process.pid)
+    await registerReplica(database.db, owner)
+    const id = await insertRunRow(database.db, { status: 'running', ...worked, lease_owner: owner.id })
+    const [agent, ...others] = [
+      `i:${id}:1:${owner.id}`,
+      `i:${id}:2:${owner.id}`,
+      `i:${id}:1:${uuid()}`,
+      `i:${uuid()}:1:${owner.id}`,
+    ].map((mark) =>
+      spawn('sleep', ['300'], {
+        env: { PATH: '/usr/bin:/bin', AGENT_MANAGER_RUN: mark },
+        stdio: 'ignore',
+        detached: true,
+      }),
+    )
+    await Promise.all([agent!, ...others].map((child) => once(child, 'spawn')))
+    const gone = once(agent!, 'exit')
+
+    await reap()
+
+    expect(await gone).toEqual([null, 'SIGKILL'])
+    expect(others.map((child) => child.exitCode ?? child.signalCode)).toEqual([null, null, null])
+    expect(await findRun(database.db, id)).toMatchObject(kept)
+    for (const child of others) child.kill('SIGKILL')
+  })
+
   test('that was renewed meanwhile is left alone', async () => {
     const id = await insertRunRow(database.db, { status: 'running', attempt: 1 })
 
@@ -221,9 +263,21 @@ describe('a replica', () => {
       runs.set(id, await insertRunRow(database.db, { status: 'running', attempt: 1, lease_owner: id }))
     }
 
-    const found = await expireDeadReplicas(database.db, self)
+    const ended: string[] = []
+    const endAgents = async (ids: readonly string[]) => {
+      const rows = await database.db
+        .selectFrom('replicas')
+        .select('stopped_at')
+        .where('id', 'in', [...ids])
+        .execute()
+      expect(rows.map((row) => row.stopped_at)).toEqual(rows.map(() => null))
+      ended.push(...ids)
+    }
+
+    const found = await expireDeadReplicas(database.db, self, endAgents)
 
     expect([...found].sort()).toEqual(dead.map(({ id }) => id).sort())
+    expect(ended).toEqual(found)
     const expired = await database.db
       .selectFrom('runs')
       .select('lease_owner')
