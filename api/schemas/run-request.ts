@@ -124,11 +124,7 @@ export const listRunsQuery = z.strictObject({
     PAGE_SIZE_MAX,
     `Runs of a page, 1 to ${PAGE_SIZE_MAX}; default ${PAGE_SIZE_DEFAULT}.`,
   ),
-  page_token: z
-    .literal('')
-    .or(z.uuid('must be next_page_token of the page before'))
-    .optional()
-    .meta({ description: 'next_page_token of the page before.' }),
+  page_token: z.string().max(1024).optional().meta({ description: 'next_page_token of the page before.' }),
   limit: numberQuery(1, PAGE_SIZE_MAX, 'The same as page_size.'),
   offset: numberQuery(0, 1_000_000, 'Runs to leave out at the start; prefer page_token.'),
 })

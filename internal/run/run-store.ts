@@ -1,6 +1,7 @@
 /** All SQL of runs but the log's (event-store.ts) and the engine's queue (run-queue.ts). */
 import { type SqlBool, sql } from 'kysely'
 import type { Db } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { ConfigSources, Run, RunConfig, RunFilter, RunMode } from './run.ts'
 import { toRun } from './run-row.ts'
@@ -69,11 +70,21 @@ export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; req
 /** Counting stops here; beyond it the total is what the planner believes. */
 const EXACT_TOTAL = 10_000
 
-/** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */
+const TOKEN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+function foreignToken(): AppError {
+  const message = 'is not a next_page_token of this list; start without it'
+  return new AppError('VALIDATION_FIELD', `page_token: ${message}.`, {
+    faults: [{ field: 'page_token', rule: 'format', message }],
+  })
+}
+
+/** Newest first, by keyset (created_at, id). @throws VALIDATION_FIELD for a foreign token. Index runs_newest or runs_of_task. */
 export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Promise<Page<Run>> {
   const condition = filterCondition(filter)
   let query = db.selectFrom('runs').selectAll().where(condition)
   if (page.after !== null) {
+    if (!TOKEN.test(page.after)) throw foreignToken()
     query = query.where(
       sql<SqlBool>`(created_at, id) < (SELECT created_at, id FROM agent_manager.runs WHERE id = ${page.after})`,
     )
