@@ -17,6 +17,7 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      { extends: true, test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'] } },
       {
         extends: true,
         test: {

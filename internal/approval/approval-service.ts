@@ -54,12 +54,34 @@ export interface ReviewServiceDeps extends SagaDeps {
   wake(): void
 }
 
+/** Entered before the first await, so that nobody takes what is here for left behind. */
+class ActiveSet {
+  readonly #ids = new Set<string>()
+
+  get ids(): readonly string[] {
+    return [...this.#ids]
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id)
+  }
+
+  async during<T>(id: string, work: () => Promise<T>): Promise<T> {
+    this.#ids.add(id)
+    try {
+      return await work()
+    } finally {
+      this.#ids.delete(id)
+    }
+  }
+}
+
 const SERVICE_ACTOR = 'agent-manager'
 
 export class ReviewService {
   readonly #deps: ReviewServiceDeps
   /** Sagas this replica is carrying out, so that recovery does not run a second one beside them. */
-  readonly #active = new Set<string>()
+  readonly #active = new ActiveSet()
 
   constructor(deps: ReviewServiceDeps) {
     this.#deps = deps
@@ -108,8 +130,11 @@ export class ReviewService {
         },
       )
     }
-    const row = await this.#intend(run, diff.digest, request)
-    const finished = await this.#carryOut(row, run)
+    const id = uuid()
+    const finished = await this.#active.during(id, async () => {
+      const row = await this.#intend(run, { id, digest: diff.digest }, request)
+      return carryOut(this.#deps, row, run)
+    })
     this.#deps.wake()
     const after = await this.#run(runId)
     return { result: resultOf(finished, after), run: after }
@@ -154,7 +179,7 @@ export class ReviewService {
 
   /** Finishes sagas whose owner is gone, and those a neighbour held up. */
   async recover(): Promise<void> {
-    for (const row of await adoptApprovals(this.#deps.db, this.#deps.replicaId)) {
+    for (const row of await adoptApprovals(this.#deps.db, this.#deps.replicaId, this.#active.ids)) {
       await this.#resume(row)
     }
   }
@@ -174,24 +199,18 @@ export class ReviewService {
   async #resume(row: ApprovalRow): Promise<void> {
     if (this.#active.has(row.id)) return
     try {
-      const run = await this.#run(row.run_id)
-      await this.#carryOut(row, run)
+      await this.#active.during(row.id, async () => carryOut(this.#deps, row, await this.#run(row.run_id)))
       this.#deps.wake()
     } catch (error) {
       this.#deps.log.warn({ run_id: row.run_id, error: messageOf(error) }, 'approval not finished')
     }
   }
 
-  async #carryOut(row: ApprovalRow, run: Run): Promise<ApprovalRow> {
-    this.#active.add(row.id)
-    try {
-      return await carryOut(this.#deps, row, run)
-    } finally {
-      this.#active.delete(row.id)
-    }
-  }
-
-  async #intend(run: Run, digest: string, request: ApproveRequest): Promise<ApprovalRow> {
+  async #intend(
+    run: Run,
+    approval: { readonly id: string; readonly digest: string },
+    request: ApproveRequest,
+  ): Promise<ApprovalRow> {
     const task = await findTask(this.#deps.db, run.taskId)
     const actor = storableText(request.actor ?? SERVICE_ACTOR, this.#deps.redactor)
     const message = this.#message(run, task?.title ?? '', request.commitMessage, actor)
@@ -205,10 +224,9 @@ export class ReviewService {
         .executeTakeFirst()
       if (still?.status !== 'needs_review') return null
       return insertApproval(tx, {
-        id: uuid(),
+        ...approval,
         runId: run.id,
         turn: run.turn,
-        digest,
         actor,
         automatic: false,
         createCommit: request.createCommit,

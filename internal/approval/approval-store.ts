@@ -103,13 +103,25 @@ export async function releaseApproval(db: Db, row: ApprovalRow): Promise<void> {
     .execute()
 }
 
-/** Takes over sagas whose owner is gone. Index approvals_open. */
-export function adoptApprovals(db: Db, replicaId: string): Promise<ApprovalRow[]> {
+/**
+ * Takes over sagas whose owner is gone, and our own that nobody here carries out: one that could not be let go of,
+ * because the database was away. Index approvals_open.
+ * @param active ids of those that are carried out here
+ */
+export function adoptApprovals(db: Db, replicaId: string, active: readonly string[]): Promise<ApprovalRow[]> {
+  const stopped = db.selectFrom('replicas').select('id').where('stopped_at', 'is not', null)
   return db
     .updateTable('approvals')
     .set({ lease_owner: replicaId, lease_expires_at: leaseEnd })
     .where('state', 'in', [...OPEN])
-    .where('lease_expires_at', '<', sql<Date>`now()`)
+    .where((eb) =>
+      eb.or([
+        eb('lease_expires_at', '<', sql<Date>`now()`),
+        eb('lease_owner', '=', replicaId),
+        eb('lease_owner', 'in', stopped),
+      ]),
+    )
+    .$if(active.length > 0, (query) => query.where('id', 'not in', [...active]))
     .returningAll()
     .execute()
 }

@@ -22,13 +22,13 @@ export interface CapturedDiff {
  * @throws when the diff of a good turn cannot be read: that is a failure
  */
 export async function captureDiff(
-  deps: { readonly sandbox: Pick<SandboxService, 'diff'>; readonly writer: RunWriter },
+  deps: { readonly diff: SandboxService['diff']; readonly writer: RunWriter },
   sandboxId: string | null,
   isGood: boolean,
 ): Promise<CapturedDiff | null> {
   if (sandboxId === null) return null
   try {
-    const diff = await deps.sandbox.diff(sandboxId)
+    const diff = await deps.diff(sandboxId)
     return { diff, summary: summarise(diff) }
   } catch (error) {
     if (isGood) throw error

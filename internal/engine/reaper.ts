@@ -12,9 +12,10 @@ import { type ClaimedRow, ended, expiredRuns } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
 import { canGoOn, lostFailure } from './going-on.ts'
+import { exhausted, type LostAttempts, lostAttempts } from './lost-attempts.ts'
 import { endAgentOf } from './orphans.ts'
 import { findOwner, type ReplicaIdentity } from './replica.ts'
-import { exhausted, goOnPatch, startOverPatch } from './run-changes.ts'
+import { goOnPatch, startOverPatch } from './run-changes.ts'
 import { failureOf } from './turn-end.ts'
 
 export interface ReaperDeps {
@@ -33,7 +34,8 @@ export async function reapExpired(deps: ReaperDeps): Promise<boolean> {
   let requeued = false
   for (const row of await expiredRuns(deps.db)) {
     if (row.lease_owner === deps.replica.id && deps.isDriven(row.id)) continue
-    const verdict = judge(deps, row, await isAgentGone(deps, row))
+    const isGone = await isAgentGone(deps, row)
+    const verdict = judge(deps, row, isGone, await lostAttempts(deps.db, row))
     const events = await deps.db.transaction().execute(async (tx) => {
       // The lease may have been renewed since it was read: the row lock decides.
       const still = await tx
@@ -83,7 +85,7 @@ async function isAgentGone({ db, log, replica }: ReaperDeps, row: ClaimedRow): P
   return stopped || (isHere && (await endAgentOf({ id, attempt, owner }, log)))
 }
 
-function judge(deps: ReaperDeps, row: ClaimedRow, isAgentDead: boolean): Verdict {
+function judge(deps: ReaperDeps, row: ClaimedRow, isAgentDead: boolean, lost: LostAttempts): Verdict {
   if (row.stop_requested_at !== null) {
     return {
       patch: { ...ended(null), status: 'cancelled', approval_state: 'none' },
@@ -100,12 +102,13 @@ function judge(deps: ReaperDeps, row: ClaimedRow, isAgentDead: boolean): Verdict
         'The service lost this in-place run; look at the project before you run it again.',
       ),
     )
-  const failure = exhausted(row) ?? lostFailure(row)
+  // Before a run runs it has no agent, and what earlier turns left in the sandbox must stay.
+  const goesOn = row.status === 'starting' || (isAgentDead && canGoOn(row, deps.registry))
+  const keepsProgress = goesOn && lost.hasProgress
+  const failure = exhausted(row, lost, keepsProgress) ?? lostFailure(row)
   if (failure) return fail(row, failure)
   const event = statusEvent(row.status, 'pending', 'lease_lost')
-  // Before a run runs it has no agent, and what earlier turns left in the sandbox must stay.
-  if (row.status === 'starting' || (isAgentDead && canGoOn(row, deps.registry)))
-    return { patch: goOnPatch(row, { counts: true }), event, next: 'goes_on' }
+  if (goesOn) return { patch: goOnPatch(row, { counts: true, keepsProgress }), event, next: 'goes_on' }
   const patch = startOverPatch(row, { counts: true, hasSandbox: row.sandbox_id !== null })
   return { patch, event, next: 'starts_over' }
 }

@@ -4,7 +4,7 @@ import type { NewEvent } from '../event/event.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { storableText } from '../event/storable.ts'
 import { type DiffSummary, PHASE_PERCENT, type RunPhase } from '../run/run.ts'
-import { type ClaimedRow, ended, MAX_TURN_ATTEMPTS, UNLEASED } from '../run/run-queue.ts'
+import { type ClaimedRow, ended, UNLEASED } from '../run/run-queue.ts'
 import type { Failure, TurnOutcome } from '../runner/port.ts'
 import type { Sandbox } from '../sandbox/port.ts'
 import { failureOf, type TurnEnd } from './turn-end.ts'
@@ -78,12 +78,6 @@ export const maskFailure = (failure: Failure, redactor: Redactor): Failure => ({
   stderrTail: failure.stderrTail && storableText(failure.stderrTail, redactor),
 })
 
-/** Why a run that was lost is not tried again; null: it is. Asked by the reaper and by an owner that lets go. */
-export const exhausted = (row: Pick<ClaimedRow, 'turn_attempt'>): Failure | null =>
-  row.turn_attempt < MAX_TURN_ATTEMPTS
-    ? null
-    : failureOf('attempts_exhausted', `The run was lost ${row.turn_attempt} times without an end.`)
-
 /** Usage adds up over the turns of a run. */
 export function outcomePatch(row: ClaimedRow, outcome: TurnOutcome) {
   const { usage, sessionId } = outcome
@@ -122,17 +116,29 @@ export const startOverPatch = (
     session_id: null,
   }) as const
 
-/** Back to the queue, to go on where it stopped: same sandbox, same session. */
-export const goOnPatch = (row: ClaimedRow, how: { readonly counts: boolean }) =>
+/**
+ * Back to the queue, to go on where it stopped: same sandbox, same session.
+ * @param how.counts false: nobody lost it  @param how.keepsProgress it came further, so counting begins anew
+ */
+export const goOnPatch = (
+  row: ClaimedRow,
+  how: { readonly counts: boolean; readonly keepsProgress?: boolean },
+) =>
   ({
     ...UNLEASED,
     status: 'pending',
     phase: 'queued',
     ...(!how.counts && { turn_attempt: Math.max(row.turn_attempt - 1, 0) }),
+    ...(how.keepsProgress && { turn_attempt: 0 }),
   }) as const
 
 export const progressEvent = (phase: RunPhase): NewEvent => ({
   payload: { progress: { phase, percent_complete: PHASE_PERCENT[phase], current_action: null } },
+  synthetic: true,
+})
+
+export const sandboxAwayEvent = (why: string): NewEvent => ({
+  payload: { log: { level: 'warn', message: `waiting for the sandbox service: ${why}` } },
   synthetic: true,
 })
 

@@ -24,10 +24,10 @@ import { captureDiff, intendLanding, keepDiff } from './captured-diff.ts'
 import { closeWaiting } from './close-waiting.ts'
 import type { DriverDeps } from './driver-deps.ts'
 import { canGoOn, lostFailure } from './going-on.ts'
+import { exhausted, lostAttempts } from './lost-attempts.ts'
 import {
   diffPatch,
   endPatch,
-  exhausted,
   failed,
   failureFrom,
   goOnPatch,
@@ -36,6 +36,7 @@ import {
   outcomePatch,
   progressEvent,
   SandboxLost,
+  sandboxAwayEvent,
   sandboxOpenedEvents,
   startOverPatch,
   stopped,
@@ -43,10 +44,11 @@ import {
 } from './run-changes.ts'
 import { recordSandbox } from './run-work-store.ts'
 import type { Change, RunWriter } from './run-writer.ts'
+import { withPatience } from './sandbox-patience.ts'
 import { type LiveTurn, runTurn } from './turn.ts'
 import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
 import { planTurn, type TurnPlan } from './turn-plan.ts'
-import { openWorkspace, type Workspace } from './workspace.ts'
+import { openWorkspace, stopSandbox, type Workspace } from './workspace.ts'
 
 export class RunDriver {
   readonly #deps: DriverDeps
@@ -116,7 +118,7 @@ export class RunDriver {
     const project = await resolveScope(task, this.#deps.projectRoots)
     this.#objectFolders = this.#deps.project.objectFolders(project.projectRoot)
     this.#objectFolders.catch(() => {}) // whoever awaits it meets the error
-    const opening = openWorkspace(this.#row, project, this.#deps.sandbox)
+    const opening = this.#patiently(() => openWorkspace(this.#row, project, this.#deps.sandbox))
     // The sandbox has a key that finds it again, so it need not wait for the word about it.
     const told = this.#row.mode === 'sandboxed' ? this.#phase('sandbox_creating') : undefined
     const [opened] = await Promise.allSettled([opening, told])
@@ -129,6 +131,11 @@ export class RunDriver {
     const isLost = before !== null && !this.#isSameFolder
     if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
     return workspace
+  }
+
+  #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    const waiting = (why: string) => void this.#writer.write(sandboxAwayEvent(why))
+    return withPatience(ask, waiting, this.#abort.signal)
   }
 
   /** A change of the run's row that also writes down the sandbox it has got. */
@@ -264,8 +271,9 @@ export class RunDriver {
     await this.#writer.flush()
     if (this.#writer.isLost) return
     const told = this.#phase('collecting_results')
+    const { sandbox } = this.#deps
     const reading = captureDiff(
-      { sandbox: this.#deps.sandbox, writer: this.#writer },
+      { diff: (id) => this.#patiently(() => sandbox.diff(id)), writer: this.#writer },
       workspace.sandbox?.id ?? null,
       outcome.kind === 'completed',
     )
@@ -300,19 +308,9 @@ export class RunDriver {
       { run_id: this.#row.id, attempt: this.#row.attempt, status: end.status },
       'turn ended',
     )
-    if (end.status !== 'complete') await this.#stopSandbox(workspace)
+    if (end.status !== 'complete') await stopSandbox(this.#deps, workspace, this.#row.id)
     if (isAutomatic) this.#deps.landUnreviewed(this.#row.id)
     else this.#deps.goOn(this.#row.id)
-  }
-
-  async #stopSandbox(workspace: Workspace): Promise<void> {
-    if (!workspace.sandbox) return
-    try {
-      await this.#deps.sandbox.stop(workspace.sandbox.id)
-    } catch (error) {
-      // It is stopped to save resources only; its changes are read and decided on either way.
-      this.#deps.log.warn({ run_id: this.#row.id, error: messageOf(error) }, 'sandbox not stopped')
-    }
   }
 
   /**
@@ -329,11 +327,13 @@ export class RunDriver {
       const failure = failureOf('lease_lost', 'The service let go of this in-place run; look at the project.')
       return this.#end(failed(failure))
     }
-    const failure = isLost ? (exhausted(this.#row) ?? lostFailure(this.#row)) : null
+    const lost = isLost ? await lostAttempts(this.#deps.db, this.#row) : null
+    const keepsProgress = goesOn && lost?.hasProgress === true
+    const failure = lost && (exhausted(this.#row, lost, keepsProgress) ?? lostFailure(this.#row))
     if (failure) return this.#end(failed(failure))
     const word = reason === 'park' ? 'parked' : isLost ? 'lease_lost' : 'drain'
     const events = [statusEvent(this.#status, 'pending', word)]
-    const counts = { counts: isLost }
+    const counts = { counts: isLost, keepsProgress }
     // Before it ran nothing was told or done: what earlier turns left in the sandbox must stay.
     if (goesOn || this.#status === 'starting') {
       const patch = { ...outcomePatch(this.#row, outcome), ...goOnPatch(this.#row, counts) }

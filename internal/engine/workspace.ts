@@ -1,7 +1,8 @@
 /** Where the agent of a run works: its sandbox, or the project itself for an in-place run. */
 import { mkdir, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { AppError } from '../errors.ts'
+import { AppError, messageOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import type { ClaimedRow } from '../run/run-queue.ts'
 import type { Sandbox, SandboxService } from '../sandbox/port.ts'
 
@@ -43,4 +44,18 @@ async function startFolder(mergedDir: string, scope: string): Promise<string> {
     throw new AppError('VALIDATION_SCOPE', `scope_path ${scope} is a link that leads out of the project.`)
   }
   return cwd
+}
+
+/** To save resources only: its changes are read and decided on either way. */
+export async function stopSandbox(
+  deps: { readonly sandbox: Pick<SandboxService, 'stop'>; readonly log: Logger },
+  { sandbox }: Workspace,
+  runId: string,
+): Promise<void> {
+  if (sandbox === null) return
+  try {
+    await deps.sandbox.stop(sandbox.id)
+  } catch (error) {
+    deps.log.warn({ run_id: runId, error: messageOf(error) }, 'sandbox not stopped')
+  }
 }

@@ -11,6 +11,7 @@ import { ReviewService } from '../../internal/approval/approval-service.ts'
 import { insertDiff } from '../../internal/approval/approval-store.ts'
 import { summarise } from '../../internal/approval/diff-capture.ts'
 import type { ProjectRepo } from '../../internal/approval/project-port.ts'
+import { retireReplica } from '../../internal/engine/replica.ts'
 import { readEvents } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { createLogger } from '../../internal/log.ts'
@@ -155,6 +156,52 @@ describe('an approval whose replica dies', () => {
     expect(events).toHaveLength(1)
     const { result } = await next.approve(run.id, ask)
     expect(result).toMatchObject({ success: true, commitHash: git(run.root, 'rev-parse', 'HEAD').trim() })
+  })
+})
+
+describe('an approval that nobody carries out any more', () => {
+  const cut = async (run: { id: string }, owner: string) => {
+    await new Promise<void>((died) => {
+      void serviceCutAt(owner, 'project.write', 'before', died).approve(run.id, ask)
+    })
+  }
+  const approved = { status: 'complete', approvalState: 'approved' }
+
+  test('is taken up by its own replica, whose lease it is still', async () => {
+    const run = await reviewableRun('own')
+    const owner = await insertReplica(database.db)
+    await cut(run, owner)
+
+    await serviceCutAt(owner, null, 'before').recover()
+
+    expect(await findRun(database.db, run.id)).toMatchObject(approved)
+  })
+
+  test('is taken up by others once its replica has stopped, and not before', async () => {
+    const run = await reviewableRun('stopped')
+    const owner = await insertReplica(database.db)
+    await cut(run, owner)
+    const other = serviceCutAt(await insertReplica(database.db), null, 'before')
+    await other.recover()
+    expect(await findRun(database.db, run.id)).toMatchObject({ status: 'needs_review' })
+
+    await retireReplica(database.db, owner)
+    await other.recover()
+
+    expect(await findRun(database.db, run.id)).toMatchObject(approved)
+  })
+
+  test('is left to whoever carries it out here', async () => {
+    const run = await reviewableRun('active')
+    const owner = await insertReplica(database.db)
+    const busy = await new Promise<ReviewService>((died) => {
+      const service = serviceCutAt(owner, 'project.write', 'before', () => died(service))
+      void service.approve(run.id, ask)
+    })
+
+    await busy.recover()
+
+    expect(await findRun(database.db, run.id)).toMatchObject({ status: 'needs_review' })
   })
 })
 

@@ -12,6 +12,7 @@ import {
   retireReplica,
 } from '../../internal/engine/replica.ts'
 import type { StoredEvent } from '../../internal/event/event.ts'
+import { append } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { toStorable } from '../../internal/event/storable.ts'
 import { createLogger } from '../../internal/log.ts'
@@ -189,6 +190,29 @@ describe('a lease', () => {
       sandboxId: null,
       sessionId: null,
     })
+  })
+
+  test('starts to count anew when its agent came further, until it was lost ten times', async () => {
+    const owner = await insertReplica(database.db)
+    await retireReplica(database.db, owner)
+    const lostOften = async (times: number) => {
+      const id = await insertRunRow(database.db, {
+        status: 'running',
+        ...worked,
+        turn_attempt: MAX_TURN_ATTEMPTS,
+        lease_owner: owner,
+      })
+      const events = [
+        ...Array.from({ length: times }, () => statusEvent('running', 'pending', 'lease_lost')),
+        { payload: { message: { role: 'assistant' as const, content: 'further' } } },
+      ].map((one) => toStorable(one, redactor))
+      await append(database.db, { runId: id, from: ['running'], fence: null, patch: {}, events })
+      await reap()
+      return findRun(database.db, id)
+    }
+
+    expect(await lostOften(8)).toMatchObject(kept)
+    expect(await lostOften(9)).toMatchObject({ status: 'failed', failure: { code: 'attempts_exhausted' } })
   })
 
   test('of one that stopped goes on in its sandbox: it took its agents with it', async () => {

@@ -20,6 +20,8 @@ export interface RunningService {
   readonly line: Record<string, unknown>
   /** Everything it logged so far. */
   log(): string
+  /** How it ended, whoever ended it. */
+  readonly exited: Promise<{ code: number | null; signal: string | null }>
   /** Sends a signal and waits for the end. */
   end(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>
 }
@@ -39,15 +41,16 @@ export async function startService(env: Record<string, string>): Promise<Running
     }),
   ])
   const parsed: Record<string, unknown> = JSON.parse(line)
+  const ended = exited.then(([code, signal]) => ({ code, signal }))
   return {
     url: String(parsed['url']),
     pid: Number(parsed['pid']),
     line: parsed,
     log: () => log,
+    exited: ended,
     end: async (signal) => {
       endOnce(child, signal)
-      const [code, by] = await exited
-      return { code, signal: by }
+      return ended
     },
   }
 }

@@ -3,7 +3,7 @@ import { commitAuthor, commitMessage } from '../../internal/approval/commit-mess
 import { ConfigError, readConfig } from '../../internal/config.ts'
 import { formatDuration, parseDuration } from '../../internal/duration.ts'
 import { agentEnvironment, agentPath } from '../../internal/engine/agent-environment.ts'
-import { exhausted } from '../../internal/engine/run-changes.ts'
+import { exhausted } from '../../internal/engine/lost-attempts.ts'
 import { endOfTurn } from '../../internal/engine/turn-end.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { resolveConfig } from '../../internal/run/resolve-config.ts'
@@ -224,11 +224,16 @@ describe('the end of a turn', () => {
 
 describe('a run that was lost', () => {
   test.each([
-    [1, null],
-    [2, null],
-    [3, 'attempts_exhausted'],
-    [4, 'attempts_exhausted'],
-  ])('%i times: %s', (turn_attempt, code) => expect(exhausted({ turn_attempt })?.code ?? null).toBe(code))
+    [2, 1, false, null],
+    [3, 2, false, 'attempts_exhausted'],
+    [4, 3, false, 'attempts_exhausted'],
+    // It came further each time.
+    [3, 2, true, null],
+    [1, 8, true, null],
+    [1, 9, true, 'attempts_exhausted'],
+  ])('at attempt %i, %i times before, progress %s: %s', (turn_attempt, before, keepsProgress, code) =>
+    expect(exhausted({ turn_attempt }, { before }, keepsProgress)?.code ?? null).toBe(code),
+  )
 })
 
 describe('tasks', () => {
