@@ -72,7 +72,7 @@ test(`${COUNT} requests of seed ${SEED}`, { timeout: 30_000 + COUNT * 60 }, asyn
       'POST /api/v1/runs',
       'POST /api/v1/runs/{id}/stop',
       'GET /api/v1/runs/{id}/events',
-      'GET /api/v1/runs/{id}/diff',
+      'POST /api/v1/profiles/ensure',
     ]),
   )
 })

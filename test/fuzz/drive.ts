@@ -50,6 +50,8 @@ export class Driver {
   readonly #url: URL
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #made: Record<Made['kind'], string[]>
+  /** How many of each were there before. */
+  readonly #lived: Record<Made['kind'], number>
 
   constructor(url: string, made: Record<Made['kind'], readonly string[]>) {
     this.#url = new URL(url)
@@ -58,6 +60,12 @@ export class Driver {
       run: [...made.run],
       profile: [...made.profile],
       project: [...made.project],
+    }
+    this.#lived = {
+      task: made.task.length,
+      run: made.run.length,
+      profile: made.profile.length,
+      project: made.project.length,
     }
   }
 
@@ -109,7 +117,9 @@ export class Driver {
   #text(value: unknown): string {
     if (!(value instanceof Made)) return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
     const known = this.#made[value.kind]
-    return known[value.pick % known.length] ?? ''
+    // Every other time one of the few that have been through something.
+    const among = value.pick % 2 === 0 ? this.#lived[value.kind] : known.length
+    return known[Math.floor(value.pick / 2) % among] ?? ''
   }
 
   #exchange({ method, headers }: FuzzRequest, path: string, body: Buffer): Promise<Answer> {
