@@ -48,6 +48,8 @@ export interface TurnView {
   /** Part id and stage of everything told. */
   readonly told: Set<string>
   readonly children: Set<string>
+  /** The tool of each call, from its first word on: its permissions may be asked before it is told to run. */
+  readonly toolOfCall: Map<string, string>
   /** Calls without a result, by part id. */
   readonly openTools: Map<string, ToolPart>
   usage: Usage
@@ -67,6 +69,7 @@ export const createTurnView = (sessionId: string, startedAtMs: number): TurnView
   partKinds: new Map(),
   told: new Set(),
   children: new Set(),
+  toolOfCall: new Map(),
   openTools: new Map(),
   usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, totalCostUsd: 0 },
   modelCalls: 0,
@@ -251,6 +254,7 @@ function partDelta(view: TurnView, properties: unknown): Signal[] {
 
 function toolUpdated(view: TurnView, part: ToolPart, raw: string): Signal[] {
   const { status: stage, input } = part.state
+  view.toolOfCall.set(part.callID, part.tool)
   if (stage === 'pending') return []
   const signals: Signal[] = []
   if (!isTold(view, `${part.id}:call`)) {

@@ -209,11 +209,9 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
   }
 }
 
-/** The tool whose call needs a permission. */
-function toolOf(view: TurnView, { tool }: OpencodePermission): string | null {
-  for (const part of view.openTools.values()) if (part.callID === tool?.callID) return part.tool
-  return null
-}
+/** The tool whose call needs a permission; null: not known. */
+const toolOf = ({ toolOfCall }: TurnView, { tool }: OpencodePermission): string | null =>
+  tool === undefined ? null : (toolOfCall.get(tool.callID) ?? null)
 
 /** Answers run beside the loop: a person may take minutes, and other tools go on meanwhile. */
 function answer(turn: Turn, work: Promise<void>): void {
