@@ -6,36 +6,67 @@
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
 import type { HealthReport } from '../internal/health.ts'
+import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
+import type { Begun } from '../internal/idempotency/idempotency-service.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
-import type { NewProfile, Profile } from '../internal/profile/profile.ts'
+import type {
+  NewProfile,
+  Profile,
+  ProfileFilter,
+  ProfileUpdate,
+  ProfileVersion,
+} from '../internal/profile/profile.ts'
+import type { IfMatch } from '../internal/revision.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta, RunnerType } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
 import type { RunnerCheck } from '../internal/runner/runner-check.ts'
-import type { NewTask, Task } from '../internal/task/task.ts'
+import type { NewTask, Task, TaskFilter, TaskUpdate } from '../internal/task/task.ts'
 
 export interface ProfileUseCases {
-  create(profile: NewProfile): Promise<Profile>
+  /** `id`: creating the same id again answers the profile of the first time. */
+  create(profile: NewProfile, id?: string): Promise<Profile>
   ensure(request: {
     profileKey: string
     defaults: NewProfile | null
     updateExisting: boolean
   }): Promise<{ profile: Profile; created: boolean; updated: boolean }>
   get(id: string): Promise<Profile>
+  list(filter: ProfileFilter, page: PageRequest): Promise<Page<Profile>>
+  /** A new version where anything differs. Throws PRECONDITION_FAILED, CONFLICT_DUPLICATE. */
+  update(id: string, wanted: ProfileUpdate, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED. */
+  setArchived(id: string, isArchived: boolean, ifMatch: IfMatch): Promise<Profile>
+  /** Repeating it is harmless; versions stay. Throws PRECONDITION_FAILED. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+  versions(id: string, page: PageRequest): Promise<Page<ProfileVersion>>
+  /** Throws NOT_FOUND_PROFILE_VERSION. */
+  version(id: string, version: number): Promise<ProfileVersion>
 }
 
 export interface TaskUseCases {
-  create(task: NewTask): Promise<Task>
+  /** `id`: creating the same id again answers the task of the first time. */
+  create(task: NewTask, id?: string): Promise<Task>
   get(id: string): Promise<Task>
+  list(filter: TaskFilter, page: PageRequest): Promise<Page<Task>>
+  /** Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID where it would move away from under its runs. */
+  update(id: string, wanted: TaskUpdate, ifMatch: IfMatch): Promise<Task>
+  /** Repeating it is harmless. Throws PRECONDITION_FAILED; STATE_TRANSITION_INVALID while it has unfinished runs. */
+  delete(id: string, ifMatch: IfMatch): Promise<void>
+}
+
+export interface TaskCancelUseCase {
+  /** Durable intent to stop every run. Throws PRECONDITION_FAILED, STATE_TERMINAL, STATE_TRANSITION_INVALID. */
+  cancel(id: string, actor: string, ifMatch: IfMatch): Promise<Task>
 }
 
 export interface RunUseCases {
-  /** `replayed`: the idempotency key was used before with the same request. */
-  create(request: NewRun): Promise<{ run: Run; replayed: boolean }>
+  /** `id`: creating the same id again answers the run of the first time, as it is now (`replayed`). */
+  create(request: NewRun, id?: string): Promise<{ run: Run; replayed: boolean }>
   get(id: string): Promise<Run>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
   /** Durable intent; the run is cancelled a moment later. Throws STATE_TERMINAL on a finished run. */
@@ -47,11 +78,12 @@ export interface ConversationUseCases {
   interrupt(id: string, actor: string): Promise<Run>
   /**
    * Tells the agent more: in a turn of its own after this one, or at once (`steer`). A finished or reviewable run
-   * goes on. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
+   * goes on. `inputId`: saying the same one again says nothing new. Throws NOT_FOUND_RUN, RUNNER_CAPABILITY (422), STATE_TRANSITION_INVALID.
    */
   continue(
     id: string,
     request: { message: string; delivery: 'queue' | 'steer' },
+    inputId?: string,
   ): Promise<{ run: Run; input: RunInput }>
   /** All inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
   inputs(id: string): Promise<readonly RunInput[]>
@@ -121,6 +153,14 @@ export interface RunnerUseCases {
   check(type: RunnerType): Promise<RunnerCheck>
 }
 
+export interface IdempotencyUseCase {
+  /**
+   * Whether the request is the first of its key, or what the first one was answered; waits while that one is being
+   * carried out. Throws IDEMPOTENCY_MISMATCH, STATE_IDEMPOTENCY_IN_FLIGHT.
+   */
+  begin(request: KeyedRequest): Promise<Begun>
+}
+
 /** The other end of a connection, as the socket names it. */
 export interface Peer {
   readonly address: string
@@ -134,7 +174,9 @@ export interface ApiDeps {
   readonly version: string
   readonly limits: { readonly bodyBytes: number }
   readonly profiles: ProfileUseCases
+  readonly idempotency: IdempotencyUseCase
   readonly tasks: TaskUseCases
+  readonly taskCancel: TaskCancelUseCase
   readonly runs: RunUseCases
   readonly conversation: ConversationUseCases
   readonly events: EventUseCases

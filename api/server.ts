@@ -14,6 +14,7 @@ import {
 import { addAgentCaller } from './plugins/agent-caller.ts'
 import { refuseConnection } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
+import { addIdempotency } from './plugins/idempotency.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
 import { addPrincipal } from './plugins/principal.ts'
@@ -22,6 +23,7 @@ import { addSameOrigin } from './plugins/same-origin.ts'
 import type { RouteApp } from './route-app.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
+import { addProfileVersionRoutes } from './routes/profile-versions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
@@ -43,6 +45,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   addPrincipal(app)
   addSameOrigin(app)
   addAgentCaller(app, deps)
+  addIdempotency(app, deps)
   addNotFoundHandler(app)
   await addOpenApi(app, deps.version)
   await addWebSocket(app, deps)
@@ -72,6 +75,7 @@ function newServer({ log, limits }: ApiDeps): FastifyInstance {
 
 function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileRoutes(app, deps)
+  addProfileVersionRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
   addRunInputRoutes(app, deps)

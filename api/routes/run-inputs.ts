@@ -41,11 +41,11 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
         ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'RUNNER_CAPABILITY'),
       },
     },
-    handler: async ({ params, body }, reply) => {
+    handler: async ({ params, body, reservation }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
       const request = { message: body.message, delivery: body.delivery ?? 'queue' }
-      const { run, input } = await conversation.continue(id, request)
+      const { run, input } = await conversation.continue(id, request, reservation?.subjectId)
       return reply.code(202).send({ success: true, run: runView(run), input: inputView(input) })
     },
   })

@@ -1,25 +1,27 @@
 /** Runs: create, list, get, stop, interrupt. */
+import type { FastifyRequest } from 'fastify'
 import type { ApiDeps } from '../deps.ts'
+import { keyOfHeader } from '../plugins/idempotency.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
+import { keyHeaders } from '../schemas/idempotency.ts'
+import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer, listRunsAnswer, runAnswer, stopRunAnswer } from '../schemas/run.ts'
 import {
   createRunBody,
-  createRunHeaders,
   createRunQuery,
   filterFrom,
+  isDryRun,
+  keyInBody,
   listRunsQuery,
   newRunFrom,
-  pageFrom,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
 
 const ADMISSION = [
   'NOT_FOUND_TASK',
   'NOT_FOUND_PROFILE',
-  'STATE_IDEMPOTENCY_IN_FLIGHT',
-  'IDEMPOTENCY_MISMATCH',
   'VALIDATION_PROJECT_ROOT',
   'VALIDATION_SCOPE',
   'SANDBOX_GIT_LAYOUT',
@@ -40,24 +42,31 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
   app.route({
     method: 'POST',
     url: '/api/v1/runs',
+    config: { idempotencyKeyOf: createRunKey },
     schema: {
       operationId: 'createRun',
       tags: ['runs'],
       summary: 'Create a run',
       description:
-        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. With an idempotency key a repeated request answers with the run of the first and `Idempotency-Replayed: true`.',
-      headers: createRunHeaders,
+        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. The idempotency key may stand in the body as well.',
+      headers: keyHeaders,
       querystring: createRunQuery,
       body: createRunBody,
       response: { 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
     },
     handler: async (request, reply) => {
       const wanted = newRunFrom(request.body, request.headers['idempotency-key'])
-      const { run, replayed } = await runs.create(wanted)
+      const { run, replayed } = await runs.create(wanted, request.reservation?.subjectId)
       if (replayed) reply.header('idempotency-replayed', 'true')
       return reply.code(201).send({ run: runView(run) })
     },
   })
+}
+
+/** The header, or the member of the body that the original has; a dry run changes nothing. */
+function createRunKey(request: FastifyRequest): string | null {
+  if (isDryRun(request.query)) return null
+  return keyOfHeader(request) ?? keyInBody(request.body)
 }
 
 function addList(app: RouteApp, { runs }: ApiDeps): void {
@@ -74,12 +83,7 @@ function addList(app: RouteApp, { runs }: ApiDeps): void {
     },
     handler: async (request) => {
       const page = await runs.list(filterFrom(request.query), pageFrom(request.query))
-      return {
-        runs: page.items.map(runView),
-        total: page.total,
-        total_exact: page.totalExact,
-        next_page_token: page.next,
-      }
+      return { runs: page.items.map(runView), ...pageView(page) }
     },
   })
 }

@@ -60,3 +60,6 @@ export const actorBody = z.strictObject({ run_id: repeatedId, actor: actorIn })
 
 /** Routes without query parameters: any is unknown. */
 export const noQuery = z.strictObject({})
+
+/** The answer of a deletion. */
+export const deletedAnswer = z.strictObject({ success: z.literal(true) })

@@ -1,6 +1,7 @@
 /** Error documents (RFC 9457) and how routes declare which of them they answer. */
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../../internal/errors.ts'
+import { isObject } from '../dialect/keys.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
@@ -65,4 +66,18 @@ export function problems(...codes: readonly ErrorCode[]) {
     answers[status] = { description: of.join(', '), content: { [PROBLEM_TYPE]: { schema: problemSchema } } }
   }
   return answers
+}
+
+/** The answers of a route, and further errors it may answer. */
+export function withProblems(answers: unknown, ...codes: readonly ErrorCode[]): Record<string, unknown> {
+  const all: Record<string, unknown> = { ...(isObject(answers) ? answers : {}) }
+  for (const code of codes) {
+    const { status } = ERRORS[code]
+    const known = all[status]
+    const listed = isObject(known) ? String(known['description']).split(', ') : []
+    if (listed.includes(code)) continue
+    const description = [...listed, code].join(', ')
+    all[status] = { description, content: { [PROBLEM_TYPE]: { schema: problemSchema } } }
+  }
+  return all
 }

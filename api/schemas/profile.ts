@@ -1,10 +1,19 @@
 /** Profiles on the wire. */
 import { z } from 'zod'
 import { AppError } from '../../internal/errors.ts'
-import type { NewProfile, Profile } from '../../internal/profile/profile.ts'
+import type {
+  NewProfile,
+  Profile,
+  ProfileFilter,
+  ProfileSettings,
+  ProfileUpdate,
+  ProfileVersion,
+} from '../../internal/profile/profile.ts'
+import { protoEnumQuery, RUNNER_TYPE } from '../dialect/enums.ts'
 import { flagIn, longTextIn, outputOnly, requiredTextIn, textIn } from '../dialect/fields.ts'
 import { MAX_TEXT_BYTES } from '../limits.ts'
-import { idOut, time, timeOrNull, timeOut } from './common.ts'
+import { idOr404, idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
+import { pageOut, pageQuery } from './page.ts'
 import { settingsFrom, settingsIn } from './settings.ts'
 import { settingsOut, settingsView } from './settings-view.ts'
 
@@ -21,7 +30,7 @@ export const profileIn = z
     id: outputOnly('The id.'),
     version: outputOnly('The version.'),
     created_at: outputOnly('When it was made.'),
-    updated_at: outputOnly('When its newest version was made.'),
+    updated_at: outputOnly('When it last changed.'),
     archived_at: outputOnly('When it was archived.'),
   })
   .meta({
@@ -45,13 +54,17 @@ export function profileFrom(
   if (key !== null && input.profile_key !== null && input.profile_key !== key) {
     throw new AppError('VALIDATION_CONFLICT', `${path}.profile_key is not profile_key; leave it out.`)
   }
-  const settings = settingsFrom(input, path)
   return {
     profileKey,
     name: input.name ?? profileKey,
     createdBy: input.created_by,
-    settings: input.description === null ? settings : { ...settings, description: input.description },
+    settings: allSettingsFrom(input, path),
   }
+}
+
+function allSettingsFrom(input: z.output<typeof profileIn>, path: string): ProfileSettings {
+  const settings = settingsFrom(input, path)
+  return input.description === null ? settings : { ...settings, description: input.description }
 }
 
 export const createProfileBody = z.strictObject({ profile: profileIn })
@@ -61,6 +74,47 @@ export const ensureProfileBody = z.strictObject({
   defaults: profileIn.nullish().meta({ description: 'The profile to make where none has this key.' }),
   update_existing: flagIn('Whether an existing profile gets a new version with these settings.'),
 })
+
+export const updateProfileBody = z.strictObject({ profile_id: repeatedId, profile: profileIn })
+
+export const profileUpdateFrom = (input: z.output<typeof profileIn>): ProfileUpdate => ({
+  profileKey: input.profile_key,
+  name: input.name,
+  settings: allSettingsFrom(input, 'profile'),
+})
+
+/** A body that says nothing but what the path says. */
+export const profileIdBody = z.strictObject({ profile_id: repeatedId })
+
+const ARCHIVED = { false: 'no', true: 'only', all: 'also' } as const
+
+export const listProfilesQuery = z.strictObject({
+  runner_type: protoEnumQuery(RUNNER_TYPE, 'Only profiles that name this runner.'),
+  archived: z.enum(['false', 'true', 'all'], 'must be one of false, true, all').default('false').meta({
+    description: 'false: those that are not archived; true: only archived ones; all: both.',
+  }),
+  ...pageQuery('Profiles'),
+})
+
+export const profileFilterFrom = (query: z.output<typeof listProfilesQuery>): ProfileFilter => ({
+  runnerType: query.runner_type,
+  archived: ARCHIVED[query.archived],
+})
+
+export const listVersionsQuery = z.strictObject(pageQuery('Versions'))
+
+export const versionParams = z.strictObject({
+  id: z.string().meta({ description: 'A UUID; anything else is a 404.' }),
+  version: z.string().meta({ description: 'A number from 1; anything else is a 404.' }),
+})
+
+/** @throws NOT_FOUND_PROFILE, NOT_FOUND_PROFILE_VERSION for what cannot be an id or a version */
+export function versionFrom(params: z.output<typeof versionParams>): { id: string; version: number } {
+  const id = idOr404(params.id, 'NOT_FOUND_PROFILE')
+  if (/^[1-9]\d{0,8}$/.test(params.version)) return { id, version: Number(params.version) }
+  const message = `"${params.version.slice(0, 100)}" is not a version: versions are numbered from 1.`
+  throw new AppError('NOT_FOUND_PROFILE_VERSION', message)
+}
 
 export const profileOut = z
   .strictObject({
@@ -72,7 +126,7 @@ export const profileOut = z
     version: z.int().meta({ description: 'Goes up by one with each update; runs pin the one they got.' }),
     created_by: z.string().nullable(),
     created_at: timeOut('When the profile was made.'),
-    updated_at: timeOut('When its newest version was made.'),
+    updated_at: timeOut('When it last changed.'),
     archived_at: timeOut('When it was archived.').nullable(),
   })
   .meta({ id: 'AgentProfile', description: 'Named, versioned settings of runs. null: inherits the default.' })
@@ -91,6 +145,31 @@ export function profileView(profile: Profile): z.output<typeof profileOut> {
     archived_at: timeOrNull(profile.archivedAt),
   }
 }
+
+const versionOut = z
+  .strictObject({
+    profile_id: idOut,
+    version: z.int(),
+    description: z.string().nullable(),
+    ...settingsOut,
+    created_at: timeOut('When the version was made.'),
+  })
+  .meta({
+    id: 'AgentProfileVersion',
+    description: 'The settings of a profile from one update to the next. They never change.',
+  })
+
+export const versionView = (version: ProfileVersion): z.output<typeof versionOut> => ({
+  profile_id: version.profileId,
+  version: version.version,
+  description: version.settings.description ?? null,
+  ...settingsView(version.settings),
+  created_at: time(version.createdAt),
+})
+
+export const versionAnswer = z.strictObject({ version: versionOut })
+export const listVersionsAnswer = z.strictObject({ versions: z.array(versionOut), ...pageOut })
+export const listProfilesAnswer = z.strictObject({ profiles: z.array(profileOut), ...pageOut })
 
 export const profileAnswer = z.strictObject({ profile: profileOut })
 

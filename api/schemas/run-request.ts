@@ -1,15 +1,17 @@
 /** What callers say about runs: create, list. */
 import { z } from 'zod'
 import { AppError } from '../../internal/errors.ts'
-import type { PageRequest } from '../../internal/page.ts'
 import type { ProfileSettings } from '../../internal/profile/profile.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
-import { flagIn, longTextIn, numberQuery, textIn } from '../dialect/fields.ts'
-import { MAX_PROMPT_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '../limits.ts'
+import { flagIn, longTextIn, textIn } from '../dialect/fields.ts'
+import { isObject } from '../dialect/keys.ts'
+import { MAX_PROMPT_BYTES } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
 import { idFilter, idOr404 } from './common.ts'
+import { keyIn } from './idempotency.ts'
+import { agreed, pageQuery } from './page.ts'
 import { profileFrom, profileIn } from './profile.ts'
 import { settingsFrom, settingsIn } from './settings.ts'
 
@@ -37,13 +39,6 @@ const profileRefIn = z
   })
   .nullish()
 
-const MAX_KEY_BYTES = 500
-
-const keyIn = z.string().refine((key) => Buffer.byteLength(key) <= MAX_KEY_BYTES, {
-  params: { rule: 'max_bytes' },
-  error: `must have at most ${MAX_KEY_BYTES} bytes; shorten it`,
-})
-
 export const createRunBody = z.strictObject({
   task_id: z.string().meta({ description: 'The task to run.' }),
   agent_profile_id: textIn(255, 'The profile; at most one of agent_profile_id and profile_ref.'),
@@ -56,18 +51,25 @@ export const createRunBody = z.strictObject({
   idempotency_key: keyIn
     .nullish()
     .transform((key) => key || null)
-    .meta({ description: `The same as the header Idempotency-Key; at most ${MAX_KEY_BYTES} bytes.` }),
+    .meta({ description: 'The same as the header Idempotency-Key; at most 500 bytes.' }),
   ...NOT_YET.createRun,
 })
 
 export const createRunQuery = z.strictObject(NOT_YET.createRunQuery)
 
-export const createRunHeaders = z.looseObject({
-  'idempotency-key': keyIn.min(1).optional().meta({
-    description:
-      'The same key with the same body answers with the run it made first, for as long as that run exists.',
-  }),
-})
+/** The key in a body that is not validated yet; null where it has none that could be one. */
+export function keyInBody(body: unknown): string | null {
+  if (!isObject(body)) return null
+  const key = body['idempotency_key'] ?? body['idempotencyKey']
+  return typeof key === 'string' && key !== '' && keyIn.safeParse(key).success ? key : null
+}
+
+/** Of a query that is not validated yet. */
+export function isDryRun(query: unknown): boolean {
+  if (!isObject(query)) return false
+  const asked = query['dry_run'] ?? query['dryRun']
+  return asked !== undefined && asked !== '' && asked !== 'false' && asked !== '0'
+}
 
 /** Throws NOT_FOUND_* for what cannot be an id, VALIDATION_CONFLICT for two profiles or two keys. */
 export function newRunFrom(body: z.output<typeof createRunBody>, headerKey: string | undefined): NewRun {
@@ -119,14 +121,7 @@ export const listRunsQuery = z.strictObject({
   agent_profile_id: idFilter('Only runs of this profile.'),
   profile_id: idFilter('The same as agent_profile_id.'),
   tag_prefix: z.string().max(255).optional().meta({ description: 'Only runs whose tag starts so.' }),
-  page_size: numberQuery(
-    1,
-    PAGE_SIZE_MAX,
-    `Runs of a page, 1 to ${PAGE_SIZE_MAX}; default ${PAGE_SIZE_DEFAULT}.`,
-  ),
-  page_token: z.string().max(1024).optional().meta({ description: 'next_page_token of the page before.' }),
-  limit: numberQuery(1, PAGE_SIZE_MAX, 'The same as page_size.'),
-  offset: numberQuery(0, 1_000_000, 'Runs to leave out at the start; prefer page_token.'),
+  ...pageQuery('Runs'),
 })
 
 type ListRunsQuery = z.output<typeof listRunsQuery>
@@ -139,31 +134,3 @@ export function filterFrom(query: ListRunsQuery): RunFilter {
     tagPrefix: query.tag_prefix || null,
   }
 }
-
-export function pageFrom(query: ListRunsQuery): PageRequest {
-  const after = query.page_token || null
-  if (after !== null && query.offset) {
-    throw new AppError(
-      'VALIDATION_CONFLICT',
-      'page_token and offset exclude each other; send one of the two.',
-    )
-  }
-  return {
-    size: agreed(['page_size', query.page_size], ['limit', query.limit]) ?? PAGE_SIZE_DEFAULT,
-    after,
-    offset: query.offset ?? 0,
-  }
-}
-
-/** The value of a parameter that has two names. */
-function agreed<T>([name, value]: Named<T>, [alias, other]: Named<T>): T | null {
-  if (value !== undefined && other !== undefined && value !== other) {
-    throw new AppError(
-      'VALIDATION_CONFLICT',
-      `${name} and ${alias} say different things; send one of the two.`,
-    )
-  }
-  return value ?? other ?? null
-}
-
-type Named<T> = readonly [name: string, value: T | undefined]

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { APPROVAL_STATE, protoEnumOut, RUN_MODE, RUN_PHASE, RUN_STATUS } from '../dialect/enums.ts'
 import { idOut, timeOut } from './common.ts'
+import { pageOut } from './page.ts'
 import { settingsOut } from './settings-view.ts'
 
 const WAITS = [
@@ -169,9 +170,7 @@ export const getRunAnswer = z.strictObject({
 
 export const listRunsAnswer = z.strictObject({
   runs: z.array(runOut),
-  total: z.int().meta({ description: 'Runs that match; an estimate where total_exact is false.' }),
-  total_exact: z.boolean(),
-  next_page_token: z.string().nullable().meta({ description: 'null: this was the last page.' }),
+  ...pageOut,
 })
 
 export const stopRunAnswer = z.strictObject({

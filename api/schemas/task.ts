@@ -1,11 +1,12 @@
 /** Tasks on the wire. */
 import { z } from 'zod'
-import type { ContextAttachment, NewTask, Task } from '../../internal/task/task.ts'
-import { protoEnumOut, protoName, TASK_STATUS } from '../dialect/enums.ts'
+import type { ContextAttachment, NewTask, Task, TaskFilter, TaskUpdate } from '../../internal/task/task.ts'
+import { protoEnumOut, protoEnumQuery, protoName, TASK_STATUS } from '../dialect/enums.ts'
 import { longTextIn, outputOnly, requiredTextIn, textIn } from '../dialect/fields.ts'
 import { MAX_TEXT_BYTES } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
-import { idOut, time, timeOut } from './common.ts'
+import { actorIn, idOut, repeatedId, time, timeOut } from './common.ts'
+import { pageOut, pageQuery } from './page.ts'
 
 const ATTACHMENT_TYPES = ['file', 'link', 'note'] as const
 
@@ -61,13 +62,37 @@ export const taskIn = z
 
 export const createTaskBody = z.strictObject({ task: taskIn })
 
+export const updateTaskBody = z.strictObject({ task_id: repeatedId, task: taskIn })
+
+/** A body that says nothing but who asks. */
+export const cancelTaskBody = z.strictObject({ task_id: repeatedId, actor: actorIn })
+
+export const listTasksQuery = z.strictObject({
+  status: protoEnumQuery(TASK_STATUS, 'Only tasks in this status.'),
+  scope_prefix: z
+    .string()
+    .max(4096)
+    .optional()
+    .meta({ description: 'Only tasks whose scope_path, as it was given, starts so.' }),
+  ...pageQuery('Tasks'),
+})
+
+export const taskFilterFrom = (query: z.output<typeof listTasksQuery>): TaskFilter => ({
+  status: query.status,
+  scopePrefix: query.scope_prefix || null,
+})
+
 export const taskFrom = (input: z.output<typeof taskIn>): NewTask => ({
+  ...taskUpdateFrom(input),
+  createdBy: input.created_by,
+})
+
+export const taskUpdateFrom = (input: z.output<typeof taskIn>): TaskUpdate => ({
   title: input.title,
   description: input.description ?? '',
   scopePath: input.scope_path,
   projectRoot: input.project_root,
   contextAttachments: input.context_attachments,
-  createdBy: input.created_by,
 })
 
 const attachmentOut = z.strictObject({
@@ -89,7 +114,10 @@ export const taskOut = z
     project_root: z.string(),
     phase_prompt_ids: z.array(z.string()).meta({ description: 'Always empty: not built yet.' }),
     context_attachments: z.array(attachmentOut),
-    status: protoEnumOut(TASK_STATUS, 'Follows from the newest run; queued without one.'),
+    status: protoEnumOut(
+      TASK_STATUS,
+      'Follows from the newest run; without one queued, or cancelled where somebody cancelled it.',
+    ),
     created_by: z.string().nullable(),
     created_at: timeOut('When the task was made.'),
     updated_at: timeOut('When it last changed.'),
@@ -123,3 +151,13 @@ export function taskView(task: Task): z.output<typeof taskOut> {
 }
 
 export const taskAnswer = z.strictObject({ task: taskOut })
+
+export const listTasksAnswer = z.strictObject({ tasks: z.array(taskOut), ...pageOut })
+
+export const cancelTaskAnswer = z.strictObject({
+  success: z.literal(true),
+  status: z
+    .literal('cancelled')
+    .meta({ description: 'The intent is durable; runs of the task that are at work end in a moment.' }),
+  task: taskOut,
+})

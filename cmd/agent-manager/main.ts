@@ -48,6 +48,8 @@ async function start(config: Config, log: Logger, undo: Undo[]): Promise<void> {
   })
   services.feed.start()
   undo.push(async () => services.feed.stop())
+  services.idempotency.start()
+  undo.push(() => services.idempotency.stop())
   const url = await listen(services.server, config)
   undo.push(() => services.server.close())
   services.sweep.start()

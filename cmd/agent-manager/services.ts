@@ -13,6 +13,7 @@ import { readEvents } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { reportHealth } from '../../internal/health.ts'
+import { Idempotency } from '../../internal/idempotency/idempotency-service.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
 import type { Parts } from './parts.ts'
@@ -24,6 +25,7 @@ export interface Services {
   readonly engine: Engine
   readonly feed: EventFeed
   readonly sweep: SandboxSweep
+  readonly idempotency: Idempotency
 }
 
 export async function buildServices(parts: Parts): Promise<Services> {
@@ -80,11 +82,13 @@ export async function buildServices(parts: Parts): Promise<Services> {
     },
   })
   const useCases = createUseCases({ ...parts, engine, registry, redactor, feed })
+  const idempotency = new Idempotency({ db, log, replicaId: replica.id })
   const server = await buildServer({
     log,
     version: parts.version,
     limits: { bodyBytes: levers.SERVER_MAX_REQUEST_BODY_BYTES },
     ...useCases,
+    idempotency,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
     runners: createRunnerUseCases(parts, registry),
@@ -100,5 +104,5 @@ export async function buildServices(parts: Parts): Promise<Services> {
         }),
     },
   })
-  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }) }
+  return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }), idempotency }
 }

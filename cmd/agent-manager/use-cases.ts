@@ -9,6 +9,7 @@ import { ProfileService } from '../../internal/profile/profile-service.ts'
 import { Conversation } from '../../internal/run/conversation.ts'
 import { RunService } from '../../internal/run/run-service.ts'
 import type { RunnerRegistry } from '../../internal/runner/registry.ts'
+import { TaskCancel } from '../../internal/task/task-cancel.ts'
 import { TaskService } from '../../internal/task/task-service.ts'
 import type { Parts } from './parts.ts'
 
@@ -19,7 +20,7 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'sandbox' | 'launcher
   readonly feed: EventFeed
 }
 
-type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'runs' | 'events' | 'interactions'> & {
+type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'taskCancel' | 'runs' | 'events' | 'interactions'> & {
   readonly conversation: Conversation
 }
 
@@ -59,6 +60,7 @@ export function createUseCases(core: Core): UseCases {
   return {
     profiles,
     tasks,
+    taskCancel: new TaskCancel({ db, tasks, stopRun: (id, actor) => runs.stop(id, actor) }),
     runs,
     events: new EventService({ db, feed }),
     interactions: new InteractionService({ db, redactor, publish, answered: (runId) => engine.news(runId) }),

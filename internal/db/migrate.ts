@@ -68,6 +68,8 @@ export async function grantRuntime(db: Kysely<Tables>, role: string): Promise<vo
     for (const table of ['profile_versions', 'run_events', 'run_diffs']) {
       await sql`GRANT INSERT ON ${sql.table(`agent_manager.${table}`)} TO ${name}`.execute(tx)
     }
+    // Answers are kept for a day, for callers that ask again; they are no history.
+    await sql`GRANT INSERT, UPDATE, DELETE ON agent_manager.idempotency_records TO ${name}`.execute(tx)
   })
 }
 

@@ -15,6 +15,8 @@ export interface ProfilesTable {
   created_at: Timestamp
   updated_at: Timestamp
   archived_at: NullableTimestamp
+  revision: Generated<number>
+  deleted_at: NullableTimestamp
 }
 
 export interface ProfileVersionsTable {
@@ -34,6 +36,9 @@ export interface TasksTable {
   created_by: string | null
   created_at: Timestamp
   updated_at: Timestamp
+  revision: Generated<number>
+  cancelled_at: NullableTimestamp
+  deleted_at: NullableTimestamp
 }
 
 export interface ReplicasTable {
@@ -186,6 +191,24 @@ export interface ApprovalsTable {
   updated_at: Timestamp
 }
 
+export interface IdempotencyRecordsTable {
+  id: string
+  principal: string
+  method: string
+  path: string
+  request_digest: string
+  subject_id: string
+  state: 'running' | 'freed' | 'answered'
+  reservation: string
+  lease_owner: string
+  lease_expires_at: Timestamp
+  answer_status: number | null
+  answer_headers: string | null
+  answer_body: string | null
+  created_at: Timestamp
+  expires_at: Timestamp
+}
+
 export interface Tables {
   profiles: ProfilesTable
   profile_versions: ProfileVersionsTable
@@ -198,6 +221,7 @@ export interface Tables {
   interactions: InteractionsTable
   run_diffs: RunDiffsTable
   approvals: ApprovalsTable
+  idempotency_records: IdempotencyRecordsTable
 }
 
 /** A pool or a transaction on it: stores take either. */

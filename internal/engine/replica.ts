@@ -47,8 +47,8 @@ export async function retireReplica(db: Kysely<Tables>, id: string): Promise<voi
 }
 
 /**
- * Ends the leases of replicas of this machine that are proven dead, so that the reaper takes their runs and
- * approvals at once. A replica is written down as stopped only when its agents are gone: from then on its word is
+ * Ends the leases of replicas of this machine that are proven dead, so that their runs, approvals and
+ * keyed requests are taken over at once. A replica is written down as stopped only when its agents are gone: from then on its word is
  * proof for everybody.
  * @param endAgents ends what these replicas left running; when it throws, they are found again the next time
  * @returns the ids of the replicas that were found dead
@@ -77,6 +77,12 @@ export async function expireDeadReplicas(
     const over = { lease_expires_at: sql<Date>`now() - interval '1 second'` }
     await tx.updateTable('runs').set(over).where('lease_owner', 'in', dead).execute()
     await tx.updateTable('approvals').set(over).where('lease_owner', 'in', dead).execute()
+    await tx
+      .updateTable('idempotency_records')
+      .set(over)
+      .where('state', '=', 'running')
+      .where('lease_owner', 'in', dead)
+      .execute()
     await tx.updateTable('replicas').set({ stopped_at: sql<Date>`now()` }).where('id', 'in', dead).execute()
   })
   return dead

@@ -37,6 +37,29 @@ export interface Profile {
   readonly createdAt: Date
   readonly updatedAt: Date
   readonly archivedAt: Date | null
+  /** Up by one with every change, archiving included. */
+  readonly revision: number
+}
+
+/** Settings as they were from one update to the next. They never change. */
+export interface ProfileVersion {
+  readonly profileId: string
+  readonly version: number
+  readonly settings: ProfileSettings
+  readonly createdAt: Date
+}
+
+/** What a profile shall be from now on. A name or key that is not given stays. */
+export interface ProfileUpdate {
+  readonly profileKey: string | null
+  readonly name: string | null
+  readonly settings: ProfileSettings
+}
+
+export interface ProfileFilter {
+  readonly runnerType: RunnerType | null
+  /** Live ones, archived ones, or both. */
+  readonly archived: 'no' | 'only' | 'also'
 }
 
 /** A profile as a caller asks for it; name and key default to each other. */

@@ -14,6 +14,7 @@ import type { Redactor } from '../event/redactor.ts'
 import { storableText, toStorable } from '../event/storable.ts'
 import { invariant } from '../invariant.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
+import { holdTask } from './holds.ts'
 import {
   changeQueued,
   countQueued,
@@ -48,19 +49,22 @@ export class Conversation {
   }
 
   /**
+   * @param inputId the input's id, where the caller's key stands for one; saying the same id again says nothing new
    * @throws NOT_FOUND_RUN; RUNNER_CAPABILITY where the runner cannot go on, or cannot be told while it works;
-   * STATE_TRANSITION_INVALID while an approval is being carried out, or when too much waits to be heard
+   * STATE_TRANSITION_INVALID while an approval is being carried out, or when too much waits to be heard;
+   * NOT_FOUND_TASK where a finished run's task was deleted
    */
   async continue(
     id: string,
     request: { readonly message: string; readonly delivery: 'queue' | 'steer' },
+    inputId: string = uuid(),
   ): Promise<{ run: Run; input: RunInput }> {
     const run = await this.#get(id)
     this.#checkAbility(run, request.delivery)
-    const inputId = uuid()
     const content = storableText(request.message, this.#deps.redactor)
     const events = await this.#deps.db.transaction().execute(async (tx) => {
       const row = await lockRun(tx, id)
+      if (await findInput(tx, id, inputId)) return []
       if ((await countQueued(tx, id)) >= MAX_QUEUED_INPUTS) {
         const message = `${MAX_QUEUED_INPUTS} inputs of run ${id} wait already. Try again when it has heard some.`
         throw new AppError('STATE_TRANSITION_INVALID', message)
@@ -143,7 +147,7 @@ export class Conversation {
   async #goOn(
     tx: Db,
     id: string,
-    row: { readonly status: RunStatus; readonly sandbox_generation: number },
+    row: { readonly status: RunStatus; readonly sandbox_generation: number; readonly task_id: string },
   ): Promise<StoredEvent[]> {
     if (await hasOpenApproval(tx, id)) {
       throw new AppError(
@@ -151,6 +155,7 @@ export class Conversation {
         `An approval of run ${id} is being carried out. Try again.`,
       )
     }
+    await holdTask(tx, row.task_id)
     const keeps = await keepsSandbox(tx, id, row.sandbox_generation)
     const events = await append(tx, {
       runId: id,
@@ -220,10 +225,10 @@ async function keepsSandbox(tx: Db, runId: string, generation: number): Promise<
 async function lockRun(
   tx: Db,
   id: string,
-): Promise<{ status: RunStatus; turn: number; sandbox_generation: number }> {
+): Promise<{ status: RunStatus; turn: number; sandbox_generation: number; task_id: string }> {
   const row = await tx
     .selectFrom('runs')
-    .select(['status', 'turn', 'sandbox_generation'])
+    .select(['status', 'turn', 'sandbox_generation', 'task_id'])
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirst()

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { hasOpenApproval } from '../approval/approval-store.ts'
+import { violatedConstraint } from '../db/pg-error.ts'
 import type { Tables } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import type { NewEvent, StoredEvent } from '../event/event.ts'
@@ -12,17 +13,18 @@ import { storableText, toStorable } from '../event/storable.ts'
 import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
-import type { ProfileService } from '../profile/profile-service.ts'
+import { checkUsable, type ProfileService } from '../profile/profile-service.ts'
 import { resolveScope } from '../project-root.ts'
 import { renderPrompt, type Task } from '../task/task.ts'
 import type { TaskService } from '../task/task-service.ts'
 import { type AdmissionDeps, admit } from './admission.ts'
 import { configEvent } from './config-event.ts'
+import { holdAdmitted, holdProfile } from './holds.ts'
 import { cancelWaiting } from './input-store.ts'
 import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
 import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
 import { ended } from './run-queue.ts'
-import { findRun, findRunByKey, insertRun, listRuns, requestStop } from './run-store.ts'
+import { findRun, insertRun, listRuns, type RunInsert, requestStop } from './run-store.ts'
 
 export interface NewRun {
   readonly taskId: string
@@ -63,14 +65,16 @@ export class RunService {
   }
 
   /**
-   * Admits and queues a run. With an idempotency key that was used for the same request it answers the same
-   * run.
-   * @throws what admission finds; IDEMPOTENCY_MISMATCH for a key used with another request
+   * Admits and queues a run.
+   * @param given its id, where the caller's key stands for one; creating the same id again answers the run of the first
+   * time, as it is now
+   * @throws what admission finds
    */
-  async create(request: NewRun): Promise<{ run: Run; replayed: boolean }> {
-    const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-    const earlier = await this.#replay(request.idempotencyKey, digest)
+  async create(request: NewRun, given?: string): Promise<{ run: Run; replayed: boolean }> {
+    const earlier = given === undefined ? null : await findRun(this.#deps.db, given)
     if (earlier) return { run: earlier, replayed: true }
+    const id = given ?? uuid()
+    const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const task = await this.#deps.tasks.get(request.taskId)
     const { projectRoot } = await resolveScope(task, this.#deps.projectRoots)
     const known = await this.#knownProfile(request)
@@ -83,7 +87,6 @@ export class RunService {
     await admit({ config, mode, projectRoot }, this.#deps.admission)
     const prompt = this.#prompt(request, task)
     const profile = await this.#ensureProfile(request, known.profile)
-    const id = uuid()
     const events = await this.#insert(
       {
         id,
@@ -98,13 +101,10 @@ export class RunService {
         inputId: uuid(),
         prompt,
       },
+      task,
       [configEvent(config, sources, null), statusEvent(null, 'pending', null)],
     )
-    if (!events) {
-      const winner = await this.#replay(request.idempotencyKey, digest)
-      if (winner) return { run: winner, replayed: true }
-      throw new AppError('INTERNAL', 'The run could not be created.')
-    }
+    if (!events) return { run: await this.get(id), replayed: true }
     this.#deps.publish(events)
     this.#deps.wake()
     return { run: await this.get(id), replayed: false }
@@ -177,22 +177,17 @@ export class RunService {
     })
   }
 
-  async #replay(key: string | null, digest: string): Promise<Run | null> {
-    const found = key === null ? null : await findRunByKey(this.#deps.db, key)
-    if (!found) return null
-    if (found.requestDigest === digest) return found.run
-    throw new AppError('IDEMPOTENCY_MISMATCH', 'idempotency_key was used for another request: use a new key.')
-  }
-
   /** The profile as it is now; nothing is made before the run is admitted. */
   async #knownProfile(request: NewRun): Promise<{ profile: Profile | null; settings: ProfileSettings }> {
     const { profileId, profileRef } = request
     if (profileId !== null) {
       const profile = await this.#deps.profiles.get(profileId)
+      checkUsable(profile)
       return { profile, settings: profile.settings }
     }
     if (profileRef === null) return { profile: null, settings: {} }
     const profile = await this.#deps.profiles.findByKey(profileRef.profileKey)
+    if (profile) checkUsable(profile)
     return { profile, settings: profile?.settings ?? profileRef.defaults?.settings ?? {} }
   }
 
@@ -218,8 +213,11 @@ export class RunService {
     return storableText(renderPrompt(prompt, task.contextAttachments), this.#deps.redactor)
   }
 
-  #insert(run: Parameters<typeof insertRun>[1], events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
-    return this.#deps.db.transaction().execute(async (tx) => {
+  /** Null: the run is there already. */
+  #insert(run: RunInsert, task: Task, events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
+    const written = this.#deps.db.transaction().execute(async (tx) => {
+      await holdAdmitted(tx, task)
+      await holdProfile(tx, run.profile)
       if (!(await insertRun(tx, run))) return null
       return append(tx, {
         runId: run.id,
@@ -228,6 +226,12 @@ export class RunService {
         patch: {},
         events: events.map((event) => toStorable(event, this.#deps.redactor)),
       })
+    })
+    return written.catch((error: unknown) => {
+      if (violatedConstraint(error) === null) throw error
+      // Two callers, each with a right of its own to the key, at the same moment.
+      const message = 'Another run with this idempotency key is being created. Try again.'
+      throw new AppError('STATE_IDEMPOTENCY_IN_FLIGHT', message, { cause: error })
     })
   }
 }

@@ -1,7 +1,7 @@
 /** All SQL of runs but the log's (event-store.ts) and the engine's queue (run-queue.ts). */
 import { type SqlBool, sql } from 'kysely'
+import { afterPage, cursorOf, toPage } from '../db/pages.ts'
 import type { Db } from '../db/tables.ts'
-import { AppError } from '../errors.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { ConfigSources, Run, RunConfig, RunFilter, RunMode } from './run.ts'
 import { toRun } from './run-row.ts'
@@ -20,8 +20,9 @@ export interface RunInsert {
   readonly prompt: string
 }
 
-/** The run and its first input. False: the idempotency key is taken. Call in a transaction. */
+/** The run and its first input. False: the run is there already. Call in a transaction. */
 export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
+  if (run.idempotencyKey !== null) await releaseKey(tx, run.idempotencyKey, run.id)
   const inserted = await tx
     .insertInto('runs')
     .values({
@@ -38,7 +39,7 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
       idempotency_key: run.idempotencyKey,
       request_digest: run.requestDigest,
     })
-    .onConflict((conflict) => conflict.column('idempotency_key').doNothing())
+    .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst()
   if (!inserted) return false
@@ -57,75 +58,36 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
   return true
 }
 
+/**
+ * Whose key it is now was decided before (internal/idempotency): an older run, of a day ago or of another caller,
+ * shows it no more.
+ */
+const releaseKey = (tx: Db, key: string, id: string): Promise<unknown> =>
+  tx
+    .updateTable('runs')
+    .set({ idempotency_key: null })
+    .where('idempotency_key', '=', key)
+    .where('id', '!=', id)
+    .execute()
+
 export async function findRun(db: Db, id: string): Promise<Run | null> {
   const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   return row ? toRun(row) : null
 }
 
-export async function findRunByKey(db: Db, key: string): Promise<{ run: Run; requestDigest: string } | null> {
-  const row = await db.selectFrom('runs').selectAll().where('idempotency_key', '=', key).executeTakeFirst()
-  return row ? { run: toRun(row), requestDigest: row.request_digest } : null
-}
-
-/** Counting stops here; beyond it the total is what the planner believes. */
-const EXACT_TOTAL = 10_000
-
-const TOKEN = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-function foreignToken(): AppError {
-  const message = 'is not a next_page_token of this list; start without it'
-  return new AppError('VALIDATION_FIELD', `page_token: ${message}.`, {
-    faults: [{ field: 'page_token', rule: 'format', message }],
-  })
-}
-
-/** Newest first, by keyset (created_at, id). @throws VALIDATION_FIELD for a foreign token. Index runs_newest or runs_of_task. */
+/** Newest first, by keyset (created_at, id). Index runs_newest or runs_of_task. */
 export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Promise<Page<Run>> {
-  const condition = filterCondition(filter)
-  let query = db.selectFrom('runs').selectAll().where(condition)
-  if (page.after !== null) {
-    if (!TOKEN.test(page.after)) throw foreignToken()
-    query = query.where(
-      sql<SqlBool>`(created_at, id) < (SELECT created_at, id FROM agent_manager.runs WHERE id = ${page.after})`,
-    )
-  }
-  const rows = await query
+  const matching = db.selectFrom('runs').where(filterCondition(filter))
+  const rows = await matching
+    .selectAll()
+    .select(cursorOf('runs').as('cursor'))
+    .where(afterPage('runs', page.after))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .offset(page.offset)
     .limit(page.size + 1)
     .execute()
-  const shown = rows.slice(0, page.size)
-  const { total, exact } = await countRuns(db, condition)
-  return {
-    items: shown.map(toRun),
-    total,
-    totalExact: exact,
-    next: rows.length > page.size ? (shown.at(-1)?.id ?? null) : null,
-  }
-}
-
-async function countRuns(
-  db: Db,
-  condition: ReturnType<typeof filterCondition>,
-): Promise<{ total: number; exact: boolean }> {
-  const counted = await db
-    .selectFrom((qb) =>
-      qb
-        .selectFrom('runs')
-        .select('id')
-        .where(condition)
-        .limit(EXACT_TOTAL + 1)
-        .as('some'),
-    )
-    .select((eb) => eb.fn.countAll<number>().as('n'))
-    .executeTakeFirstOrThrow()
-  if (counted.n <= EXACT_TOTAL) return { total: counted.n, exact: true }
-  const { rows } = await sql<{ n: number }>`
-    SELECT greatest(reltuples, ${EXACT_TOTAL})::bigint AS n FROM pg_class WHERE oid = 'agent_manager.runs'::regclass`.execute(
-    db,
-  )
-  return { total: rows[0]?.n ?? EXACT_TOTAL, exact: false }
+  return toPage(db, { table: 'runs', size: page.size, matching: matching.select('id') }, rows, toRun)
 }
 
 function filterCondition(filter: RunFilter) {

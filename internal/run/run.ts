@@ -31,6 +31,14 @@ export const DRIVEN_STATUSES = ['starting', 'running'] as const satisfies readon
 /** Statuses in which nothing more happens by itself. */
 export const FINAL_STATUSES = ['complete', 'failed', 'cancelled'] as const satisfies readonly RunStatus[]
 
+/** Statuses in which it still goes on, or waits for somebody. Index runs_unfinished. */
+export const UNFINISHED_STATUSES = [
+  'pending',
+  'starting',
+  'running',
+  'needs_review',
+] as const satisfies readonly RunStatus[]
+
 export const isFinal = (status: RunStatus): boolean => FINAL_STATUSES.some((final) => final === status)
 export const isDriven = (status: RunStatus): boolean => DRIVEN_STATUSES.some((driven) => driven === status)
 

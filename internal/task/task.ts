@@ -37,11 +37,28 @@ export interface Task extends NewTask {
   readonly status: TaskStatus
   readonly createdAt: Date
   readonly updatedAt: Date
+  /** Up by one with every change of the task itself; its status follows its runs. */
+  readonly revision: number
 }
 
-/** The status of a task from that of its newest run (null: it has none). */
-export function taskStatus(newest: { status: RunStatus; approvalState: ApprovalState } | null): TaskStatus {
-  if (newest === null) return 'queued'
+/** What a task shall say from now on. */
+export type TaskUpdate = Omit<NewTask, 'createdBy'>
+
+export interface TaskFilter {
+  readonly status: TaskStatus | null
+  /** Only tasks whose scope_path starts so. */
+  readonly scopePrefix: string | null
+}
+
+/**
+ * The status of a task from that of its newest run (null: it has none). task-store.ts says the same in SQL, and a
+ * test compares the two.
+ */
+export function taskStatus(
+  newest: { status: RunStatus; approvalState: ApprovalState } | null,
+  isCancelled: boolean,
+): TaskStatus {
+  if (newest === null) return isCancelled ? 'cancelled' : 'queued'
   switch (newest.status) {
     case 'pending':
       return 'queued'

@@ -5,12 +5,12 @@ import type { SeenEvent } from './checker.ts'
 import type { Random } from './random.ts'
 import type { Replica } from './stage.ts'
 
-const PATIENCE_MS = 180_000
+const PATIENCE_MS = 60_000
 const ANSWER_MS = 10_000
 const BETWEEN_MS = 100
 
 export interface Client {
-  /** Asks until an answer comes that is none of 5xx, 408, 409 in flight or 429. @throws after three minutes */
+  /** Asks until an answer comes that is none of 5xx, 408, 409 in flight or 429. @throws after a minute */
   ask(method: string, path: string, body?: unknown, key?: string): Promise<{ status: number; body: Json }>
   /** Follows a run until `isDone`, over as many connections as it takes. */
   follow(runId: string, isDone: () => boolean): Promise<(readonly SeenEvent[])[]>

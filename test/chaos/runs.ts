@@ -15,7 +15,7 @@ const KINDS: readonly Nasty[] = [
 ]
 const ENDED = /^RUN_STATUS_(NEEDS_REVIEW|COMPLETE|FAILED|CANCELLED)$/
 const POLL_MS = 250
-const PATIENCE_MS = 240_000
+const PATIENCE_MS = 90_000
 
 export const randomScript = (random: Random, number: number): Script => ({
   name: `script-${number}`,
@@ -33,7 +33,7 @@ const PROFILE = {
   home: 'isolated',
 }
 
-/** @throws when the run does not come to an end in four minutes, which is a violation too */
+/** @throws when the run does not come to an end in time, which is a violation too */
 export async function playRun(
   stage: Stage,
   client: Client,

@@ -25,7 +25,12 @@ export interface Stage {
   readonly dataDir: string
   readonly replicas: readonly Replica[]
   readonly postgres: EmbeddedPostgres
-  readonly sandbox: { readonly url: string; kill(): Promise<void>; start(): Promise<void> }
+  readonly sandbox: {
+    readonly url: string
+    readonly log: string
+    kill(): Promise<void>
+    start(): Promise<void>
+  }
   /** Everything ends; the folders stay. */
   end(): Promise<void>
   remove(): Promise<void>
@@ -66,7 +71,9 @@ export async function openStage(options: { replicas: number; leaseTtl: string })
     sandbox,
     end: async () => {
       await Promise.all(replicas.map((replica) => replica.end('SIGTERM')))
+      for (const { name, log } of replicas) await writeFile(join(base, `${name}.log`), log)
       await sandbox.kill()
+      await writeFile(join(base, 'sandbox.log'), sandbox.log)
       await unmountBelow(base)
       await postgres.stop()
     },
@@ -102,14 +109,19 @@ function databaseEnvironment({ connection }: EmbeddedPostgres): Record<string, s
 async function openSandbox(baseDir: string) {
   const driver = (await whyNoOverlay()) === null ? 'overlay' : 'copy'
   const launch = (port: string) =>
-    launchSandbox({ SANDBOX_BASE_DIR: baseDir, SANDBOX_DRIVER: driver, PORT: port })
+    launchSandbox({ SANDBOX_BASE_DIR: baseDir, SANDBOX_DRIVER: driver, PORT: port, LOG_LEVEL: 'info' })
   let running: Launched | null = await launch('0')
+  let log = ''
   const { url } = running
   return {
     url,
-    driver,
+    get log() {
+      return log
+    },
     kill: async () => {
-      if (running !== null) await endChild(running.child, 'SIGKILL')
+      if (running === null) return
+      await endChild(running.child, 'SIGKILL')
+      log += running.log()
       running = null
     },
     start: async () => {

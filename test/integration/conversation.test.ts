@@ -10,6 +10,7 @@ import { Conversation } from '../../internal/run/conversation.ts'
 import { deliverInput, InputChanged, insertInput, queuedInput } from '../../internal/run/input-store.ts'
 import { findRun } from '../../internal/run/run-store.ts'
 import { RunnerRegistry } from '../../internal/runner/registry.ts'
+import { TaskService } from '../../internal/task/task-service.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { insertReplica, insertRunRow } from '../support/rows.ts'
 
@@ -286,3 +287,16 @@ function claude() {
     }),
   }
 }
+
+test('a finished run whose task was deleted goes on no more, and keeps nothing of what was said', async () => {
+  const { db } = database
+  const runId = await insertRunRow(db, { status: 'complete' })
+  const tasks = new TaskService({ db, projectRoots: [] })
+  const run = await findRun(db, runId)
+  await tasks.delete(run?.taskId ?? '', null)
+
+  await expect(say(runId, 'more')).rejects.toMatchObject({ code: 'NOT_FOUND_TASK' })
+
+  expect(await conversation().inputs(runId)).toEqual([])
+  expect((await findRun(db, runId))?.status).toBe('complete')
+})

@@ -8,11 +8,13 @@ import { EVENT_TYPE_OF, type StoredEvent } from '../../internal/event/event.ts'
 import type { InteractionAnswer } from '../../internal/interaction/interaction.ts'
 import { createLogger } from '../../internal/log.ts'
 import type { PageRequest } from '../../internal/page.ts'
-import type { NewProfile } from '../../internal/profile/profile.ts'
+import type { NewProfile, Profile, ProfileFilter, ProfileUpdate } from '../../internal/profile/profile.ts'
+import type { IfMatch } from '../../internal/revision.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import type { RunnerView } from '../../internal/runner/registry.ts'
-import type { NewTask } from '../../internal/task/task.ts'
+import type { NewTask, Task, TaskFilter, TaskUpdate } from '../../internal/task/task.ts'
+import { memoryKeys } from './api-idempotency.ts'
 import {
   aFullRun,
   anEvent,
@@ -22,6 +24,7 @@ import {
   aQuestion,
   aRun,
   aTask,
+  aVersion,
   INPUT_ID,
   NOW,
   PROFILE_ID,
@@ -71,7 +74,15 @@ const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `Ther
 export interface Asked {
   profile?: NewProfile
   ensure?: { profileKey: string; defaults: NewProfile | null; updateExisting: boolean }
+  profiles?: { filter: ProfileFilter; page: PageRequest }
+  updateProfile?: { id: string; wanted: ProfileUpdate; ifMatch: IfMatch }
+  archive?: { id: string; isArchived: boolean; ifMatch: IfMatch }
+  versions?: { id: string; page: PageRequest }
+  delete?: { id: string; ifMatch: IfMatch }
   task?: NewTask
+  tasks?: { filter: TaskFilter; page: PageRequest }
+  updateTask?: { id: string; wanted: TaskUpdate; ifMatch: IfMatch }
+  cancelTask?: { id: string; actor: string; ifMatch: IfMatch }
   run?: NewRun
   list?: { filter: RunFilter; page: PageRequest }
   stop?: { id: string; actor: string }
@@ -96,7 +107,9 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     version: '0.1.0',
     limits: { bodyBytes: 10 * 1024 * 1024 },
     profiles: profileUseCases(asked),
+    idempotency: memoryKeys(),
     tasks: taskUseCases(asked),
+    taskCancel: taskCancelUseCase(asked),
     runs: runUseCases(asked),
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
@@ -127,44 +140,89 @@ const healthy = {
 } as const
 
 const profileUseCases = (asked: Asked): ApiDeps['profiles'] => ({
-  create: async (profile) => {
+  create: async (profile, id) => {
     asked.profile = profile
-    return aProfile(profile)
+    return { ...aProfile(profile), ...(id && { id }) }
   },
   ensure: async (request) => {
     asked.ensure = request
     if (!request.defaults) throw new AppError('NOT_FOUND_PROFILE', 'There is no such profile.')
     return { profile: aProfile(request.defaults), created: true, updated: false }
   },
-  get: async (id) => {
-    if (id !== PROFILE_ID) throw new AppError('NOT_FOUND_PROFILE', `There is no profile ${id}.`)
-    return aProfile({ profileKey: 'key', name: 'Key', createdBy: null, settings: {} })
+  get: async (id) => knownProfile(id),
+  list: async (filter, page) => {
+    asked.profiles = { filter, page }
+    return { items: [aProfile(KEY_PROFILE)], total: 12, totalExact: true, next: 'token' }
   },
+  update: async (id, wanted, ifMatch) => {
+    asked.updateProfile = { id, wanted, ifMatch }
+    const { settings } = wanted
+    return { ...knownProfile(id), settings, version: 2, revision: 5 }
+  },
+  setArchived: async (id, isArchived, ifMatch) => {
+    asked.archive = { id, isArchived, ifMatch }
+    return { ...knownProfile(id), archivedAt: isArchived ? NOW : null, revision: 5 }
+  },
+  delete: async (id, ifMatch) => {
+    asked.delete = { id, ifMatch }
+  },
+  versions: async (id, page) => {
+    asked.versions = { id, page }
+    return { items: [aVersion(knownProfile(id).id, 2)], total: 2, totalExact: true, next: 'v2' }
+  },
+  version: async (id, version) => aVersion(id, version),
 })
+
+const KEY_PROFILE = { profileKey: 'key', name: 'Key', createdBy: null, settings: {} }
+
+function knownProfile(id: string): Profile {
+  if (id !== PROFILE_ID) throw new AppError('NOT_FOUND_PROFILE', `There is no profile ${id}.`)
+  return aProfile(KEY_PROFILE)
+}
 
 const taskUseCases = (asked: Asked): ApiDeps['tasks'] => ({
-  create: async (task) => {
+  create: async (task, id) => {
     asked.task = task
-    return aTask(task)
+    return { ...aTask(task), ...(id && { id }) }
   },
-  get: async (id) => {
-    if (id !== TASK_ID) throw new AppError('NOT_FOUND_TASK', `There is no task ${id}.`)
-    return aTask({
-      title: 't',
-      description: '',
-      scopePath: '',
-      projectRoot: '/p',
-      contextAttachments: [],
-      createdBy: null,
-    })
+  get: async (id) => knownTask(id),
+  list: async (filter, page) => {
+    asked.tasks = { filter, page }
+    return { items: [knownTask(TASK_ID)], total: 20_000, totalExact: false, next: null }
+  },
+  update: async (id, wanted, ifMatch) => {
+    asked.updateTask = { id, wanted, ifMatch }
+    return { ...knownTask(id), ...wanted, revision: 8 }
+  },
+  delete: async (id, ifMatch) => {
+    asked.delete = { id: knownTask(id).id, ifMatch }
   },
 })
 
+const taskCancelUseCase = (asked: Asked): ApiDeps['taskCancel'] => ({
+  cancel: async (id, actor, ifMatch) => {
+    asked.cancelTask = { id, actor, ifMatch }
+    return { ...knownTask(id), status: 'running' }
+  },
+})
+
+function knownTask(id: string): Task {
+  if (id !== TASK_ID) throw new AppError('NOT_FOUND_TASK', `There is no task ${id}.`)
+  return aTask({
+    title: 't',
+    description: '',
+    scopePath: '',
+    projectRoot: '/p',
+    contextAttachments: [],
+    createdBy: null,
+  })
+}
+
 const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
-  create: async (request) => {
+  create: async (request, id) => {
     asked.run = request
     return {
-      run: aRun({ idempotencyKey: request.idempotencyKey }),
+      run: aRun({ idempotencyKey: request.idempotencyKey, ...(id && { id }) }),
       replayed: request.idempotencyKey === 'again',
     }
   },
@@ -189,10 +247,11 @@ const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ status: 'running' })
   },
-  continue: async (id, { message, delivery }) => {
+  continue: async (id, { message, delivery }, inputId) => {
     asked.continue = { id, message, delivery }
     if (id !== RUN_ID) throw missingRun(id)
-    return { run: aRun({ turn: 2 }), input: anInput({ content: message, delivery }) }
+    const input = anInput({ content: message, delivery, ...(inputId && { id: inputId }) })
+    return { run: aRun({ turn: 2 }), input }
   },
   inputs: async (id) => {
     if (id !== RUN_ID) throw missingRun(id)

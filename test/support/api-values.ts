@@ -1,7 +1,7 @@
 /** Plain values of the product's nouns, for tests of the HTTP boundary. */
 import { type EventPayload, payloadName, type StoredEvent } from '../../internal/event/event.ts'
 import type { Interaction } from '../../internal/interaction/interaction.ts'
-import type { NewProfile, Profile } from '../../internal/profile/profile.ts'
+import type { NewProfile, Profile, ProfileVersion } from '../../internal/profile/profile.ts'
 import type { Run } from '../../internal/run/run.ts'
 import type { RunInput } from '../../internal/run/run-input.ts'
 import type { NewTask, Task } from '../../internal/task/task.ts'
@@ -145,6 +145,14 @@ export const aProfile = (wanted: NewProfile): Profile => ({
   createdAt: NOW,
   updatedAt: NOW,
   archivedAt: null,
+  revision: 4,
+})
+
+export const aVersion = (profileId: string, version: number): ProfileVersion => ({
+  profileId,
+  version,
+  settings: { maxTurns: version },
+  createdAt: NOW,
 })
 
 export const aTask = (wanted: NewTask): Task => ({
@@ -153,6 +161,7 @@ export const aTask = (wanted: NewTask): Task => ({
   status: 'queued',
   createdAt: NOW,
   updatedAt: NOW,
+  revision: 7,
 })
 
 export function anEvent(seq: number, payload: EventPayload, runId = RUN_ID): StoredEvent {

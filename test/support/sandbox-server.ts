@@ -102,6 +102,8 @@ export async function unmountBelow(folder: string): Promise<void> {
 
 export interface Launched {
   readonly child: ChildProcess
+  /** The end of what it logged. */
+  log(): string
   readonly url: string
   readonly driver: string
 }
@@ -127,7 +129,7 @@ export function launchSandbox(env: Record<string, string>): Promise<Launched> {
       if (!stdout.includes('\n')) return
       clearTimeout(timer)
       const { url, driver } = JSON.parse(stdout.split('\n')[0]!)
-      resolve({ child, url, driver })
+      resolve({ child, url, driver, log: () => stderr })
     })
     child.on('exit', (code) => {
       clearTimeout(timer)

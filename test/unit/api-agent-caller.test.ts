@@ -6,7 +6,7 @@ import type { ApiDeps, Peer } from '../../api/deps.ts'
 import { callerOf } from '../../api/plugins/agent-caller.ts'
 import { buildServer } from '../../api/server.ts'
 import { apiDeps } from '../support/api-deps.ts'
-import { INPUT_ID, INTERACTION_ID, RUN_ID, TASK_ID } from '../support/api-values.ts'
+import { INPUT_ID, INTERACTION_ID, PROFILE_ID, RUN_ID, TASK_ID } from '../support/api-values.ts'
 import { serve } from '../support/api-websocket.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -22,7 +22,17 @@ async function start(isAgent: ApiDeps['isAgent']) {
 }
 
 const RUN = `/api/v1/runs/${RUN_ID}`
+const PROFILE = `/api/v1/profiles/${PROFILE_ID}`
+const TASK = `/api/v1/tasks/${TASK_ID}`
+
 const CHANGING = [
+  ['PUT', PROFILE, { profile: {} }],
+  ['DELETE', PROFILE, undefined],
+  ['POST', `${PROFILE}/archive`, {}],
+  ['POST', `${PROFILE}/unarchive`, {}],
+  ['PUT', TASK, { task: { title: 't', project_root: '/p' } }],
+  ['DELETE', TASK, undefined],
+  ['POST', `${TASK}/cancel`, {}],
   ['POST', '/api/v1/profiles', { profile: { name: 'n' } }],
   ['POST', '/api/v1/profiles/ensure', { profile_key: 'k', defaults: {} }],
   ['POST', '/api/v1/tasks', { task: { title: 't', project_root: '/p' } }],
@@ -70,7 +80,7 @@ describe('a process of a run', () => {
     const tried = CHANGING.map(([method, url]) => {
       const path = url
         .replace('codex', '{runner_type}')
-        .replace(RUN_ID, '{id}')
+        .replace(/(?<=profiles\/|tasks\/|runs\/)[0-9a-f-]{36}/, '{id}')
         .replace(INPUT_ID, '{input_id}')
       return `${method} ${path.replace(INTERACTION_ID, '{interaction_id}')}`
     })

@@ -128,7 +128,7 @@ describe('requests that fit no route', () => {
   it.each([
     ['DELETE', `/api/v1/runs/${RUN_ID}`, 'GET, HEAD'],
     ['PUT', '/api/v1/runs?x=1', 'GET, HEAD, POST'],
-    ['GET', '/api/v1/tasks', 'POST'],
+    ['GET', `/api/v1/tasks/${RUN_ID}/cancel`, 'POST'],
     ['OPTIONS', '/api/v1/runs', 'GET, HEAD, POST'],
   ] as const)('%s %s takes other methods', async (method, url, allow) => {
     const response = await app.inject({ method, url })

@@ -238,9 +238,10 @@ describe('a run that was lost', () => {
 
 describe('tasks', () => {
   test('have the status of their newest run', () => {
-    expect(taskStatus(null)).toBe('queued')
-    expect(taskStatus({ status: 'complete', approvalState: 'rejected' })).toBe('rejected')
-    expect(taskStatus({ status: 'complete', approvalState: 'none' })).toBe('approved')
+    expect(taskStatus(null, false)).toBe('queued')
+    expect(taskStatus(null, true)).toBe('cancelled')
+    expect(taskStatus({ status: 'complete', approvalState: 'rejected' }, true)).toBe('rejected')
+    expect(taskStatus({ status: 'complete', approvalState: 'none' }, false)).toBe('approved')
   })
 
   test('render attachments after the prompt, attributes escaped', () => {
