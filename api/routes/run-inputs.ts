@@ -38,7 +38,13 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
       body: continueBody,
       response: {
         202: continueAnswer,
-        ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'RUNNER_CAPABILITY'),
+        ...problems(
+          ...WRITING,
+          'NOT_FOUND_RUN',
+          'NOT_FOUND_TASK',
+          'STATE_TRANSITION_INVALID',
+          'RUNNER_CAPABILITY',
+        ),
       },
     },
     handler: async ({ params, body, reservation }, reply) => {

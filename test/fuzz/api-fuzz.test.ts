@@ -15,7 +15,7 @@ import { anyRequest } from './requests.ts'
 
 const COUNT = Number(process.env['COUNT'] ?? 3000)
 const SEED = Number(process.env['SEED'] ?? 20_261_121)
-/** A fault in each of them would say no more. */
+/** More would be read by nobody. */
 const ENOUGH_FAULTS = 15
 
 let world: World

@@ -47,6 +47,8 @@ export class Driver {
   readonly statuses = new Map<number, number>()
   /** Operations that have answered with 2xx. */
   readonly succeeded = new Set<string>()
+  /** Faults that were told: the next one of the same kind says no more. */
+  readonly #told = new Set<string>()
   readonly #url: URL
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
   readonly #made: Record<Made['kind'], string[]>
@@ -80,6 +82,9 @@ export class Driver {
     const body = this.#body(wanted)
     const shown = `${wanted.method} ${path} ${JSON.stringify(wanted.headers)} ${body.toString().slice(0, 1000)}`
     const fault = (what: string, answer: string): void => {
+      const key = `${wanted.operation.method} ${wanted.operation.path} ${what.replaceAll(/[0-9a-f-]{36}/g, '')}`
+      if (this.#told.has(key)) return
+      this.#told.add(key)
       this.faults.push({ index, what, request: shown.slice(0, 2000), answer: answer.slice(0, 1000) })
     }
     let answer: Answer

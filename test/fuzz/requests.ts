@@ -42,7 +42,8 @@ function place(operation: Operation, name: string): fc.Arbitrary<string | Made> 
   if (name === 'name') return fc.oneof(fc.constantFrom('stop_agent', 'get_agent_diff'), odd)
   const kind = KIND_OF.find(([pattern]) => pattern.test(operation.path))?.[1]
   if (kind === undefined || name !== 'id') return odd
-  const known = fc.nat(1000).map((pick) => new Made(kind, pick))
+  // What has been through something is spared, else soon nothing would be left to ask for.
+  const known = fc.nat(1000).map((pick) => new Made(kind, isEnding(operation) ? pick * 2 + 1 : pick))
   return fc.oneof({ weight: 12, arbitrary: known }, { weight: 1, arbitrary: odd })
 }
 
@@ -181,16 +182,19 @@ const requestFor = (operation: Operation): fc.Arbitrary<FuzzRequest> =>
     body: bodyOf(operation),
   })
 
-/** What makes things comes more often: the rest needs them. */
-const WEIGHTS: Readonly<Record<string, number>> = {
-  'POST /api/v1/tasks': 3,
-  'POST /api/v1/profiles': 3,
-  'POST /api/v1/runs': 5,
+const isEnding = ({ method, path }: Operation): boolean =>
+  method === 'DELETE' || /\/(cancel|archive)$/.test(path)
+
+/** What makes things comes more often, and what ends them more seldom: the rest needs them. */
+const MAKING: Readonly<Record<string, number>> = {
+  'POST /api/v1/tasks': 12,
+  'POST /api/v1/profiles': 12,
+  'POST /api/v1/runs': 24,
 }
 
 export const anyRequest: fc.Arbitrary<FuzzRequest> = fc.oneof(
   ...OPERATIONS.map((operation) => ({
-    weight: WEIGHTS[`${operation.method} ${operation.path}`] ?? 1,
+    weight: MAKING[`${operation.method} ${operation.path}`] ?? (isEnding(operation) ? 1 : 4),
     arbitrary: requestFor(operation),
   })),
 )
