@@ -10,6 +10,7 @@ import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
 import type { Begun } from '../internal/idempotency/idempotency-service.ts'
 import type { Interaction, InteractionAnswer } from '../internal/interaction/interaction.ts'
 import type { Logger } from '../internal/log.ts'
+import type { Metrics } from '../internal/metrics.ts'
 import type { Page, PageRequest } from '../internal/page.ts'
 import type {
   NewProfile,
@@ -169,10 +170,27 @@ export interface Peer {
   readonly localPort: number
 }
 
+/** What one replica takes; 0 requests a second: as many as come. */
+export interface RequestLimits {
+  /** Of one request. */
+  readonly bodyBytes: number
+  /** Of all requests that are being served. At least `bodyBytes`. */
+  readonly allBodiesBytes: number
+  /** Served at once. */
+  readonly requests: number
+  /** Requests a second of one address; of one principal; of one principal to what is expensive. */
+  readonly perAddress: number
+  readonly perPrincipal: number
+  readonly expensivePerPrincipal: number
+}
+
 export interface ApiDeps {
   readonly log: Logger
   readonly version: string
-  readonly limits: { readonly bodyBytes: number }
+  readonly metrics: Metrics
+  readonly limits: RequestLimits
+  /** The metrics as text for a scraper. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>
   readonly profiles: ProfileUseCases
   readonly idempotency: IdempotencyUseCase
   readonly tasks: TaskUseCases

@@ -1,5 +1,7 @@
 /** Every limit of the HTTP boundary in one place. Times in milliseconds, sizes in bytes unless the name says. */
 
+import type { Rate } from './bucket.ts'
+
 const KIB = 1024
 
 /** Prompts and follow-up messages. */
@@ -61,6 +63,16 @@ export const SOCKET_LIMITS: SocketLimits = {
   missedPings: 2,
   subscriptions: 100,
 }
+
+/** A caller may send the requests of this many seconds at once. */
+export const RATE_BURST_SECONDS = 2
+/** Addresses or principals whose rate is remembered; those seen longest ago are forgotten first. */
+export const RATE_KEYS = 10_000
+/** Messages of one WebSocket connection; a client that watches as much as it may sends 100 at its start. */
+export const SOCKET_MESSAGE_RATE: Rate = { perSecond: 50, burst: 300 }
+
+/** TCP connections, idle ones and streams included. More are dropped as they come. */
+export const MAX_CONNECTIONS = 10_000
 
 export const MAX_SOCKETS = 5000
 export const MAX_SOCKET_MESSAGE_BYTES = 16 * KIB

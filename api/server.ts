@@ -12,17 +12,23 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './limits.ts'
 import { addAgentCaller } from './plugins/agent-caller.ts'
-import { refuseConnection } from './plugins/connection-errors.ts'
+import { connectionRefuser } from './plugins/connection-errors.ts'
 import { addErrorHandler, sendProblem } from './plugins/errors.ts'
 import { addIdempotency } from './plugins/idempotency.ts'
 import { addNotFoundHandler } from './plugins/not-found.ts'
 import { addOpenApi } from './plugins/openapi.ts'
+import { addOverload } from './plugins/overload.ts'
 import { addPrincipal } from './plugins/principal.ts'
+import { addRateLimit } from './plugins/rate-limit.ts'
 import { addRequestBasics, requestIdOf } from './plugins/request-basics.ts'
+import { addRequestLog } from './plugins/request-log.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
+import { endRefusedUpgrades, mayUpgrade } from './plugins/upgrades.ts'
 import type { RouteApp } from './route-app.ts'
+import { addDocsRoute } from './routes/docs.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
+import { addMetricsRoute } from './routes/metrics.ts'
 import { addProfileVersionRoutes } from './routes/profile-versions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
@@ -41,9 +47,13 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler)
   addBodyParsers(app)
   addErrorHandler(app, deps)
+  addRequestLog(app, deps)
+  endRefusedUpgrades(app)
   addRequestBasics(app)
   addPrincipal(app)
   addSameOrigin(app)
+  addRateLimit(app, deps)
+  addOverload(app, deps)
   addAgentCaller(app, deps)
   addIdempotency(app, deps)
   addNotFoundHandler(app)
@@ -54,21 +64,28 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   return app
 }
 
-function newServer({ log, limits }: ApiDeps): FastifyInstance {
+function newServer(deps: ApiDeps): FastifyInstance {
+  const { log, limits } = deps
   const logger: FastifyBaseLogger = log
   return Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    // The request's id comes with every line anyway (request-log.ts).
+    childLoggerFactory: (logger) => logger,
     bodyLimit: limits.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      shouldUpgradeCallback: mayUpgrade,
+    },
     // Requests that come while it stops get our own document, not fastify's.
     return503OnClosing: false,
     requestIdHeader: false,
     genReqId: requestIdOf,
-    clientErrorHandler: refuseConnection,
-    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+    clientErrorHandler: connectionRefuser(deps.metrics),
+    frameworkErrors: (error, request, reply) => void sendProblem(deps, error, request, reply),
     routerOptions: { maxParamLength: MAX_URL_BYTES },
   })
 }
@@ -85,4 +102,6 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addRunnerRoutes(app, deps)
   addToolRoutes(app, deps)
   addHealthRoutes(app, deps)
+  addMetricsRoute(app, deps)
+  addDocsRoute(app)
 }

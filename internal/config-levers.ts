@@ -55,6 +55,11 @@ export const LEVERS = {
     schema: integer(1024, 100 * 1024 * 1024),
     standard: String(10 * 1024 * 1024),
   },
+  SERVER_MAX_CONCURRENT_REQUESTS: { schema: integer(10, 100_000), standard: '1000' },
+  /** Requests a second; 0: no limit. */
+  SERVER_RATE_LIMIT: { schema: integer(0, 1_000_000), standard: '1000' },
+  SERVER_RATE_LIMIT_PER_ADDRESS: { schema: integer(0, 1_000_000), standard: '2000' },
+  SERVER_RATE_LIMIT_EXPENSIVE: { schema: integer(0, 1_000_000), standard: '100' },
   SERVER_LOG_LEVEL: {
     schema: z.enum(['debug', 'info', 'warn', 'error'], { error: 'give debug, info, warn or error' }),
     standard: 'info',

@@ -66,6 +66,7 @@ export const ERRORS = {
   SANDBOX_CAPABILITY: kind(422, 'The sandbox service cannot land these changes', 'use_alternative'),
   RUNNER_UNAVAILABLE: kind(422, 'The runner cannot be used here', 'use_alternative'),
   RUNNER_CAPABILITY: kind(422, 'The runner cannot do what the profile demands', 'use_alternative'),
+  RATE_LIMITED: kind(429, 'Too many requests', 'wait', true),
   HEADERS_TOO_LARGE: kind(431, 'The request headers are too large', 'fix_input'),
   INTERNAL: kind(500, 'Something went wrong here', 'escalate'),
   SUBSCRIPTION_TOO_WIDE: kind(422, 'Too many runs for one connection', 'fix_input'),
@@ -73,6 +74,7 @@ export const ERRORS = {
   SANDBOX_OPERATION: kind(502, 'The sandbox service failed', 'retry_backoff', true),
   SANDBOX_UNAVAILABLE: kind(503, 'The sandbox service cannot be reached', 'retry_backoff', true),
   DATABASE_CONNECTION: kind(503, 'The database cannot be reached', 'retry_backoff', true),
+  CAPACITY_REQUESTS: kind(503, 'Too many requests at once', 'retry_backoff', true),
   CAPACITY_CONNECTIONS: kind(503, 'Too many connections', 'retry_backoff', true),
   DRAINING: kind(503, 'The service is stopping', 'retry_backoff', true),
 } as const satisfies Record<string, ErrorKind>

@@ -37,11 +37,12 @@ export function createSandboxClient(options: SandboxClientOptions): SandboxServi
   const calls = createCalls(createTransport({ ...options, maxBodyBytes: limits.maxBodyBytes }), limits)
   const trusted = options.trusted ?? false
   const deps = { calls, trusted, owner: options.owner, path: options.path ?? '/usr/local/bin:/usr/bin:/bin' }
+  const lately = remembered(() => health(calls, limits.shortMs), HEALTH_MS)
   return {
     get url() {
       return options.baseUrl()
     },
-    health: remembered(() => health(calls), HEALTH_MS),
+    health: (deadlineMs) => (deadlineMs === undefined ? lately() : health(calls, deadlineMs)),
     create: (request) => createSandbox(deps, request),
     state: calls.state,
     stop: (id) => stop(calls, id, trusted),
@@ -68,8 +69,8 @@ function remembered<T>(ask: () => Promise<T>, forMs: number): () => Promise<T> {
   }
 }
 
-async function health(calls: Calls): Promise<{ ok: boolean; message: string }> {
-  const outcome = await calls.transport({ method: 'GET', path: 'health', timeoutMs: calls.limits.shortMs })
+async function health(calls: Calls, timeoutMs: number): Promise<{ ok: boolean; message: string }> {
+  const outcome = await calls.transport({ method: 'GET', path: 'health', timeoutMs })
   if (outcome.kind !== 'reply') return { ok: false, message: outcome.error.message }
   const { status, text } = outcome.reply
   const body = healthAnswer.safeParse(parseJson(text))

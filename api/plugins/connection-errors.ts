@@ -3,26 +3,31 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError } from '../../internal/errors.ts'
+import type { Metrics } from '../../internal/metrics.ts'
 import { PROBLEM_TYPE } from '../schemas/problem.ts'
 import { problemDocument } from './problem-document.ts'
 
-/** fastify's `clientErrorHandler`. */
-export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy(error)
-    return
+/** Makes fastify's `clientErrorHandler`. */
+export const connectionRefuser =
+  (metrics: Metrics) =>
+  (error: Error & { code?: string }, socket: Socket): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy(error)
+      return
+    }
+    const requestId = randomUUID()
+    const known = appErrorOf(error.code)
+    metrics.count('errors_total', { code: known.code })
+    const { status, headers, body } = problemDocument(known, requestId)
+    const lines = Object.entries({
+      'content-type': PROBLEM_TYPE,
+      'content-length': String(Buffer.byteLength(body)),
+      'x-request-id': requestId,
+      connection: 'close',
+      ...headers,
+    }).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
   }
-  const requestId = randomUUID()
-  const { status, headers, body } = problemDocument(appErrorOf(error.code), requestId)
-  const lines = Object.entries({
-    'content-type': PROBLEM_TYPE,
-    'content-length': String(Buffer.byteLength(body)),
-    'x-request-id': requestId,
-    connection: 'close',
-    ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`)
-}
 
 function appErrorOf(code: string | undefined): AppError {
   if (code === 'HPE_HEADER_OVERFLOW') {

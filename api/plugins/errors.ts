@@ -4,15 +4,24 @@ import type { ApiDeps } from '../deps.ts'
 import { PROBLEM_TYPE } from '../schemas/problem.ts'
 import { problemDocument, toAppError } from './problem-document.ts'
 
-export function addErrorHandler(app: FastifyInstance, { asAppError }: Pick<ApiDeps, 'asAppError'>): void {
-  app.setErrorHandler((error, request, reply) => sendProblem(asAppError(error), request, reply))
+type Deps = Pick<ApiDeps, 'asAppError' | 'metrics'>
+
+export function addErrorHandler(app: FastifyInstance, deps: Deps): void {
+  app.setErrorHandler((error, request, reply) => sendProblem(deps, error, request, reply))
 }
 
 /** Answers with the error document of anything thrown. */
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = toAppError(error)
+export function sendProblem(
+  { asAppError, metrics }: Deps,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const known = toAppError(asAppError(error))
+  metrics.count('errors_total', { code: known.code })
   if (known.kind.status >= 500 && known.code !== 'NOT_IMPLEMENTED') {
-    const fields = { err: known.cause ?? known, code: known.code, request_id: request.id, url: request.url }
+    const { id, routeOptions } = request
+    const fields = { err: known.cause ?? known, code: known.code, request_id: id, route: routeOptions.url }
     if (known.code === 'INTERNAL') request.log.error(fields, 'request failed')
     else request.log.warn(fields, 'request failed')
   }

@@ -1,4 +1,4 @@
-/** 404 for paths nobody serves; 405 with Allow where another method would do. */
+/** 404 for paths nobody serves; 405 with Allow where another method would do; OPTIONS tells which. */
 import type { FastifyInstance } from 'fastify'
 import { AppError } from '../../internal/errors.ts'
 
@@ -18,6 +18,8 @@ export function addNotFoundHandler(app: FastifyInstance): void {
       throw new AppError('NOT_FOUND_ROUTE', `There is nothing at ${request.method} ${path}.`)
     const allow = [...allowed].sort().join(', ')
     reply.header('allow', allow)
+    // What the path takes is told; nothing that lets another origin in is.
+    if (request.method === 'OPTIONS') return reply.code(204).send()
     throw new AppError('METHOD_NOT_ALLOWED', `${path} does not take ${request.method}; it takes ${allow}.`)
   })
 }

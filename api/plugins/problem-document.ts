@@ -80,6 +80,6 @@ export function problemDocument(error: AppError, requestId: string): ProblemDocu
 
 /** Seconds until the same request is worth another try; null: the header says nothing. */
 function retryAfterOf({ code, kind }: AppError): number | null {
-  if (code === 'STATE_IDEMPOTENCY_IN_FLIGHT') return 1
+  if (code === 'STATE_IDEMPOTENCY_IN_FLIGHT' || code === 'CAPACITY_REQUESTS') return 1
   return kind.recovery === 'retry_backoff' ? RETRY_AFTER_S : null
 }

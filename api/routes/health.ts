@@ -11,6 +11,8 @@ import {
   protoHealthView,
 } from '../schemas/health.ts'
 
+const PROBE = { isProbe: true, isPage: true } as const
+
 export function addHealthRoutes(app: RouteApp, deps: ApiDeps): void {
   addProbes(app, deps)
   addReports(app, deps)
@@ -21,6 +23,7 @@ function addProbes(app: RouteApp, { health, version }: ApiDeps): void {
   app.route({
     method: 'GET',
     url: '/livez',
+    config: PROBE,
     schema: {
       operationId: 'getLivez',
       tags: ['service'],
@@ -34,6 +37,7 @@ function addProbes(app: RouteApp, { health, version }: ApiDeps): void {
   app.route({
     method: 'GET',
     url: '/readyz',
+    config: PROBE,
     schema: {
       operationId: 'getReadyz',
       tags: ['service'],
@@ -52,6 +56,7 @@ function addReports(app: RouteApp, { health, version }: ApiDeps): void {
   app.route({
     method: 'GET',
     url: '/health',
+    config: PROBE,
     schema: {
       operationId: 'getHealth',
       tags: ['service'],
@@ -68,6 +73,7 @@ function addReports(app: RouteApp, { health, version }: ApiDeps): void {
   app.route({
     method: 'GET',
     url: '/api/v1/health',
+    config: PROBE,
     schema: {
       operationId: 'getApiHealth',
       tags: ['service'],
@@ -90,6 +96,7 @@ function addDocument(app: RouteApp): void {
   app.route({
     method: 'GET',
     url: '/api/v1/openapi.json',
+    config: { isPage: true },
     schema: {
       operationId: 'getOpenApi',
       tags: ['service'],

@@ -37,6 +37,8 @@ export const protoHealthAnswer = z
 
 export const livezAnswer = z.strictObject({ status: z.literal('alive') })
 
+export const textAnswer = z.string().meta({ description: 'Text.' })
+
 export const openApiAnswer = z
   .looseObject({ openapi: z.string() })
   .meta({ description: 'An OpenAPI document.' })

@@ -6,6 +6,7 @@ import type { ApiDeps } from '../deps.ts'
 import { MAX_SOCKET_MESSAGE_BYTES, MAX_SOCKETS, SOCKET_FAREWELL_MS, SOCKET_LIMITS } from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
 import { problems, READING } from '../schemas/problem.ts'
+import { limitMessages } from './message-rate.ts'
 import { Session } from './session.ts'
 
 const DESCRIPTION = `Upgrade to a WebSocket; one JSON object per frame.
@@ -31,6 +32,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
   app.route({
     method: 'GET',
     url: '/api/v1/ws',
+    config: { isStream: true },
     schema: {
       tags: ['events'],
       operationId: 'watchRuns',
@@ -50,6 +52,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps): Promise
       throw new AppError('VALIDATION_FORMAT', 'This route speaks WebSocket: connect with a WebSocket client.')
     },
     wsHandler: (socket) => {
+      limitMessages(socket)
       sessions.set(socket, new Session(socket, { ...deps, limits: SOCKET_LIMITS }))
       socket.on('close', () => sessions.delete(socket))
     },

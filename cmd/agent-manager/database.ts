@@ -5,7 +5,13 @@ import { type Kysely, sql } from 'kysely'
 import { startEmbeddedPostgres } from '../../adapters/embedded-postgres/embedded-postgres.ts'
 import { EmbeddedPostgresError } from '../../adapters/embedded-postgres/failure.ts'
 import type { Config } from '../../internal/config.ts'
-import { currentRole, databaseIdentity, grantRuntime, migrate } from '../../internal/db/migrate.ts'
+import {
+  currentRole,
+  databaseIdentity,
+  grantRuntime,
+  mayChangeLog,
+  migrate,
+} from '../../internal/db/migrate.ts'
 import { type Connection, type Database, openDatabase } from '../../internal/db/pool.ts'
 import type { Tables } from '../../internal/db/tables.ts'
 import type { Logger } from '../../internal/log.ts'
@@ -19,9 +25,11 @@ const RUNTIME_ROLE = 'agent_manager_service'
 export interface StartedDatabase {
   readonly kind: 'embedded' | 'external'
   readonly database: Database
+  /** As whom and where we work, for health's own look. */
+  readonly connection: Connection
   /** Tells this database from others: sandboxes bear it in their owner, so that one never sweeps another's. */
   readonly identity: string
-  /** Whether the role we work with owns the tables, so that triggers alone guard the log. */
+  /** Whether the role we work with has the right to change the log, so that triggers alone guard it. */
   readonly guardedByTriggersOnly: boolean
   stop(): Promise<void>
 }
@@ -50,14 +58,16 @@ async function startEmbedded(config: Config, log: Logger, path: string): Promise
       await grantRuntime(db, RUNTIME_ROLE)
     }
     await asOwner(owner, log, prepare)
+    const connection: Connection = { ...owner, user: RUNTIME_ROLE, password }
     const database = openDatabase({
-      connection: { ...owner, user: RUNTIME_ROLE, password },
+      connection,
       max: config.levers.STORAGE_MAX_OPEN_CONNS,
       log,
     })
     return {
       kind: 'embedded',
       database,
+      connection,
       identity: await databaseIdentity(database.db),
       guardedByTriggersOnly: false,
       stop: async () => {
@@ -80,17 +90,16 @@ async function openExternal(
   const database = openDatabase({ connection, max: config.levers.STORAGE_MAX_OPEN_CONNS, log })
   try {
     const role = await currentRole(database.db)
-    let ownerRole = role
     await asOwner(owner, log, async (db) => {
       await migrate(db, MIGRATIONS)
       await grantRuntime(db, role)
-      ownerRole = await currentRole(db)
     })
     return {
       kind: 'external',
       database,
+      connection,
       identity: await databaseIdentity(database.db),
-      guardedByTriggersOnly: ownerRole === role,
+      guardedByTriggersOnly: await mayChangeLog(database.db),
       stop: () => database.close(),
     }
   } catch (error) {

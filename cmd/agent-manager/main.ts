@@ -9,6 +9,7 @@ import { identifyReplica, registerReplica, retireReplica } from '../../internal/
 import { messageOf } from '../../internal/errors.ts'
 import { createLogger, type Logger } from '../../internal/log.ts'
 import { watchParent } from '../../internal/parent-watch.ts'
+import { withDeadline } from '../../internal/process/deadline.ts'
 import { crashLoudly } from './crash.ts'
 import { openDataDir } from './data-dir.ts'
 import { startDatabase } from './database.ts'
@@ -75,12 +76,15 @@ async function listen(
   }
 }
 
-/** Undoes what was started, last first; a step that fails does not keep the others from being undone. */
+/** The longest that any step gives itself is less. */
+const DRAIN_STEP_MS = 45_000
+
+/** Undoes what was started, last first; a step that fails or hangs does not keep the others from being undone. */
 async function drain(undo: Undo[], log: Logger): Promise<number> {
   let code: number = EXIT.ok
   for (let step = undo.pop(); step; step = undo.pop()) {
     try {
-      await step()
+      await withDeadline(step(), DRAIN_STEP_MS, 'a step of the drain')
     } catch (error) {
       log.error({ error: messageOf(error) }, 'drain step failed')
       code = EXIT.bug

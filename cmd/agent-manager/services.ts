@@ -4,19 +4,26 @@ import { createProjectRepo } from '../../adapters/project-git/index.ts'
 import { buildServer } from '../../api/server.ts'
 import { ReviewService } from '../../internal/approval/approval-service.ts'
 import { asAppError } from '../../internal/db/pg-error.ts'
+import { probeDatabase } from '../../internal/db/probe.ts'
 import { agentPath } from '../../internal/engine/agent-environment.ts'
 import { Engine } from '../../internal/engine/engine.ts'
 import { SandboxSweep } from '../../internal/engine/sandbox-sweep.ts'
 import { messageOf } from '../../internal/errors.ts'
+import { countCommitted } from '../../internal/event/committed-meter.ts'
+import type { StoredEvent } from '../../internal/event/event.ts'
 import { EventFeed } from '../../internal/event/event-feed.ts'
 import { readEvents } from '../../internal/event/event-store.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
-import { reportHealth } from '../../internal/health.ts'
+import { createHealth } from '../../internal/health.ts'
 import { Idempotency } from '../../internal/idempotency/idempotency-service.ts'
+import { measuredLauncher } from '../../internal/launcher/measured.ts'
 import { isAgentPeer } from '../../internal/process/peer.ts'
 import { lastSeqs } from '../../internal/run/run-store.ts'
+import { measuredSandbox } from '../../internal/sandbox/measured.ts'
+import { createMetrics } from './metrics.ts'
 import type { Parts } from './parts.ts'
+import { requestLimits } from './request-limits.ts'
 import { createRunners, createRunnerUseCases } from './runners.ts'
 import { createUseCases } from './use-cases.ts'
 
@@ -29,10 +36,14 @@ export interface Services {
 }
 
 export async function buildServices(parts: Parts): Promise<Services> {
-  const { config, environment, log, replica, launcher } = parts
+  const { config, environment, log, replica } = parts
   const { levers } = config
   const { db } = parts.database.database
-  const sandbox = parts.sandbox.service
+  const metrics = createMetrics(parts.database.database, {
+    engine: () => engine,
+    maxConcurrentRuns: levers.CONCURRENCY_MAX_CONCURRENT_RUNS,
+  })
+  const sandbox = measuredSandbox(parts.sandbox.service, metrics)
   const redactor = createRedactor()
   for (const secret of secretsOf(environment)) redactor.add(secret)
   const feed = new EventFeed({
@@ -40,7 +51,11 @@ export async function buildServices(parts: Parts): Promise<Services> {
     read: (runId, after, limit) => readEvents(db, { runId, after, limit, types: [] }),
     lastSeqs: (ids) => lastSeqs(db, ids),
   })
-  const publish = feed.publish.bind(feed)
+  const publish = (events: readonly StoredEvent[]) => {
+    feed.publish(events)
+    countCommitted(metrics, events)
+  }
+  const launcher = measuredLauncher(parts.launcher, metrics)
   const registry = createRunners(config, launcher, environment)
   const project = createProjectRepo({ path: agentPath(environment['PATH']), log })
   const review = new ReviewService({
@@ -56,6 +71,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
   const engine = new Engine({
     db,
     log,
+    metrics,
     redactor,
     registry,
     launcher,
@@ -81,28 +97,35 @@ export async function buildServices(parts: Parts): Promise<Services> {
       })
     },
   })
-  const useCases = createUseCases({ ...parts, engine, registry, redactor, feed })
+  const useCases = createUseCases({
+    ...parts,
+    sandbox: { ...parts.sandbox, service: sandbox },
+    engine,
+    registry,
+    redactor,
+    feed,
+    publish,
+  })
   const idempotency = new Idempotency({ db, log, replicaId: replica.id })
   const server = await buildServer({
     log,
     version: parts.version,
-    limits: { bodyBytes: levers.SERVER_MAX_REQUEST_BODY_BYTES },
+    metrics,
+    expose: () => metrics.expose(),
+    limits: requestLimits(levers),
     ...useCases,
     idempotency,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
     runners: createRunnerUseCases(parts, registry),
     asAppError,
-    health: {
-      report: () =>
-        reportHealth({
-          db,
-          sandbox,
-          registry,
-          guardedByTriggersOnly: parts.database.guardedByTriggersOnly,
-          isClaiming: () => engine.isClaiming,
-        }),
-    },
+    health: createHealth({
+      askDatabase: (deadlineMs) => probeDatabase(parts.database.connection, deadlineMs),
+      sandbox,
+      lookAtRunners: () => registry.views(),
+      guardedByTriggersOnly: parts.database.guardedByTriggersOnly,
+      claimState: () => engine.claimState,
+    }),
   })
   return { server, engine, feed, sweep: new SandboxSweep({ db, log, sandbox }), idempotency }
 }

@@ -1,6 +1,7 @@
 /** What the HTTP boundary may ask of the product, but for review and health. */
 import type { ApiDeps } from '../../api/deps.ts'
 import type { Engine } from '../../internal/engine/engine.ts'
+import type { StoredEvent } from '../../internal/event/event.ts'
 import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { EventService } from '../../internal/event/event-service.ts'
 import type { Redactor } from '../../internal/event/redactor.ts'
@@ -18,6 +19,7 @@ interface Core extends Pick<Parts, 'config' | 'database' | 'sandbox' | 'launcher
   readonly registry: RunnerRegistry
   readonly redactor: Redactor
   readonly feed: EventFeed
+  publish(events: readonly StoredEvent[]): void
 }
 
 type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'taskCancel' | 'runs' | 'events' | 'interactions'> & {
@@ -25,11 +27,10 @@ type UseCases = Pick<ApiDeps, 'profiles' | 'tasks' | 'taskCancel' | 'runs' | 'ev
 }
 
 export function createUseCases(core: Core): UseCases {
-  const { engine, registry, redactor, feed } = core
+  const { engine, registry, redactor, feed, publish } = core
   const { levers } = core.config
   const { db } = core.database.database
   const projectRoots = levers.SAFETY_PROJECT_ROOTS
-  const publish = feed.publish.bind(feed)
   const wake = () => engine.wake()
   const profiles = new ProfileService({ db })
   const tasks = new TaskService({ db, projectRoots })

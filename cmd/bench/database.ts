@@ -26,7 +26,7 @@ export async function openBenchDatabase(): Promise<Database> {
 }
 
 async function prepare(connection: Connection, stop: () => Promise<void>): Promise<Database> {
-  const { db, close } = openDatabase({
+  const { db, load, close } = openDatabase({
     connection,
     max: 5,
     log: createLogger('error'),
@@ -37,6 +37,7 @@ async function prepare(connection: Connection, stop: () => Promise<void>): Promi
   await sql`CREATE TABLE agent_manager.bench_events (LIKE agent_manager.run_events INCLUDING ALL)`.execute(db)
   return {
     db,
+    load,
     close: async () => {
       await sql`DROP TABLE agent_manager.bench_events`.execute(db)
       await close()

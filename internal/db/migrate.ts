@@ -79,6 +79,16 @@ export async function currentRole(db: Kysely<Tables>): Promise<string> {
   return rows[0].role
 }
 
+/** Whether the role could rewrite the log if no trigger stood in its way: as its owner, a member of it, or superuser. */
+export async function mayChangeLog(db: Kysely<Tables>): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean }>`
+    SELECT has_table_privilege(${`${SCHEMA}.run_events`}, 'UPDATE, DELETE, TRUNCATE')
+           OR pg_has_role(relowner, 'MEMBER') AS may
+    FROM pg_class WHERE oid = to_regclass(${`${SCHEMA}.run_events`})`.execute(db)
+  invariant(rows[0], 'a migrated database has a log')
+  return rows[0].may
+}
+
 /** When this database was first migrated, to the millisecond: no other one of ours has the same. */
 export async function databaseIdentity(db: Kysely<Tables>): Promise<string> {
   const { rows } = await sql<{ first: string }>`

@@ -5,10 +5,15 @@
  */
 import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
+import { payloadOf, type StoredEvent } from '../event/event.ts'
 import { toStorable } from '../event/storable.ts'
+import type { ClaimState } from '../health.ts'
+import { withLogFields } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { runsToGoOn, runsToSteer } from '../run/input-store.ts'
 import { claimRun } from '../run/run-queue.ts'
 import { statusEvent } from '../run/run-service.ts'
+import { RunConfigSchema } from '../stored-json.ts'
 import { RunAbort } from './abort.ts'
 import { cleanUp, sweepRunFolders } from './cleanup.ts'
 import type { DriverDeps } from './driver-deps.ts'
@@ -20,9 +25,11 @@ import { reapExpired } from './reaper.ts'
 import { expireDeadReplicas, type ReplicaIdentity } from './replica.ts'
 import { RunDriver } from './run-driver.ts'
 import { RunWriter } from './run-writer.ts'
+import { TurnTrace } from './turn-trace.ts'
 
 export interface EngineDeps extends Omit<DriverDeps, 'goOn'> {
   readonly replica: ReplicaIdentity
+  readonly metrics: Metrics
   readonly leaseTtlMs: number
   readonly maxConcurrentRuns: number
   /** Finishes approvals whose owner died. */
@@ -40,6 +47,7 @@ const DRAIN_MS = 20_000
 interface Driven {
   readonly abort: RunAbort
   readonly driver: RunDriver
+  readonly writer: RunWriter
   readonly done: Promise<void>
 }
 
@@ -85,7 +93,8 @@ export class Engine {
   /** There may be something to claim. */
   wake(): void {
     this.#again = true
-    this.#claiming ??= this.#claimAll().finally(() => {
+    // Whoever woke us asked for something; what is claimed now is not done on its behalf.
+    this.#claiming ??= withLogFields({}, () => this.#claimAll()).finally(() => {
       this.#claiming = null
     })
   }
@@ -111,13 +120,19 @@ export class Engine {
     void driven.driver.steer()
   }
 
-  get activeRuns(): number {
-    return this.#driven.size
+  /** What this replica drives just now. */
+  get load(): { readonly runs: number; readonly queuedEvents: number; readonly queuedBytes: number } {
+    const queued = [...this.#driven.values()].map(({ writer }) => writer.queued)
+    return {
+      runs: this.#driven.size,
+      queuedEvents: queued.reduce((sum, { events }) => sum + events, 0),
+      queuedBytes: queued.reduce((sum, { bytes }) => sum + bytes, 0),
+    }
   }
 
-  /** Whether claiming went through lately. */
-  get isClaiming(): boolean {
-    return performance.now() - this.#claimedAt < 10 * POLL_MS
+  get claimState(): ClaimState {
+    if (this.#stopping) return 'stopping'
+    return performance.now() - this.#claimedAt < 10 * POLL_MS ? 'claiming' : 'stalled'
   }
 
   #tick(): void {
@@ -152,29 +167,40 @@ export class Engine {
       .execute((tx) => claimRun(tx, { replicaId: replica.id, ttlMs: leaseTtlMs, event }))
     if (!claim) return false
     this.#deps.publish(claim.events)
-    const { row } = claim
+    const { row, waitedMs } = claim
+    const runner = RunConfigSchema.parse(JSON.parse(row.config)).runnerType
+    const trace = new TurnTrace(this.#deps, { row, runner, waitedMs })
     const abort = new RunAbort()
     this.#leases.hold(row.id, { attempt: row.attempt, abort }, claimedAt)
     const writer = new RunWriter({
       ...this.#deps,
+      publish: (events) => {
+        this.#deps.publish(events)
+        trace.saw(events)
+      },
       runId: row.id,
       attempt: row.attempt,
       isTrusted: () => this.#leases.isTrusted(),
       lost: () => abort.abort('lost'),
     })
-    const deps = { ...this.#deps, goOn: (runId: string) => void this.#goOn(runId) }
+    const deps = {
+      ...this.#deps,
+      launcher: trace.watching(this.#deps.launcher),
+      goOn: (runId: string) => void this.#goOn(runId),
+    }
     const driver = new RunDriver(deps, row, writer, abort)
-    const done = driver
-      .drive()
+    const fields = { run_id: row.id, attempt: row.attempt }
+    const done = withLogFields(fields, () => driver.drive())
       .catch((error: unknown) =>
         this.#report(error, 'run abandoned; its lease will run out', { run_id: row.id }),
       )
       .finally(() => {
         this.#leases.release(row.id)
         this.#driven.delete(row.id)
+        withLogFields(fields, () => trace.end(abort.reason === 'lost'))
         this.wake()
       })
-    this.#driven.set(row.id, { abort, driver, done })
+    this.#driven.set(row.id, { abort, driver, writer, done })
     return true
   }
 
@@ -184,7 +210,8 @@ export class Engine {
       await this.#tellNews()
       await this.#buryReplicas()
       const isDriven = (runId: string) => this.#driven.has(runId)
-      if (await reapExpired({ ...this.#deps, isDriven })) this.wake()
+      const publish = (events: readonly StoredEvent[]) => this.#publishTakenOver(events)
+      if (await reapExpired({ ...this.#deps, isDriven, publish })) this.wake()
       if (await expireParked(this.#deps)) this.wake()
       for (const runId of await runsToGoOn(this.#deps.db)) await this.#goOn(runId)
       await this.#deps.recoverApprovals()
@@ -207,6 +234,14 @@ export class Engine {
     const { db, log, replica, installationId } = this.#deps
     const dead = await expireDeadReplicas(db, replica, (ids) => endOrphans(installationId, ids, log))
     if (dead.length > 0) log.warn({ replicas: dead.length }, 'found replicas that died here')
+  }
+
+  #publishTakenOver(events: readonly StoredEvent[]): void {
+    this.#deps.publish(events)
+    for (const event of events) {
+      if (event.name !== 'status') continue
+      this.#deps.metrics.count('takeovers_total', { status: payloadOf(event, 'status').new_status })
+    }
   }
 
   /** What other replicas wrote down for the runs that are driven here. */

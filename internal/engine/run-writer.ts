@@ -15,6 +15,7 @@ import { append, type RunPatch, readFence } from '../event/event-store.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { type StorableEvent, toStorable } from '../event/storable.ts'
 import type { Logger } from '../log.ts'
+import { type Metrics, secondsSince } from '../metrics.ts'
 import { DRIVEN_STATUSES, type RunStatus } from '../run/run.ts'
 
 export const MAX_QUEUED_EVENTS = 512
@@ -33,6 +34,8 @@ export interface RunWriterDeps {
   publish(events: readonly StoredEvent[]): void
   /** Whether the lease may still be trusted (monotonic clock). */
   isTrusted(): boolean
+  /** Nobody counts where it is left out. */
+  readonly metrics?: Metrics
   /** Called once when the fence did not hold. */
   lost(): void
 }
@@ -60,6 +63,11 @@ export class RunWriter {
     this.#deps = deps
   }
 
+  /** What waits for its commit. */
+  get queued(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#queue.length, bytes: this.#queuedBytes }
+  }
+
   get isLost(): boolean {
     return this.#lost
   }
@@ -77,7 +85,9 @@ export class RunWriter {
     this.#queue.push(storable)
     this.#queuedBytes += sizeOf(storable)
     this.#drain()
-    if (this.#isFull()) await new Promise<void>((resolve) => this.#room.push(resolve))
+    if (!this.#isFull()) return
+    this.#deps.metrics?.count('event_writer_waits_total', {})
+    await new Promise<void>((resolve) => this.#room.push(resolve))
   }
 
   /** Everything queued so far is in the log, or the lease is lost. */
@@ -139,8 +149,10 @@ export class RunWriter {
     const batch = this.#batch + 1
     for (let delay = FIRST_RETRY_MS; !this.#lost; delay = Math.min(delay * 2, LAST_RETRY_MS)) {
       if (!this.#deps.isTrusted()) return this.#lose()
+      const startedAt = performance.now()
       try {
         const stored = await this.#append(change, batch)
+        this.#deps.metrics?.observe('append_duration_seconds', {}, secondsSince(startedAt))
         if (stored === null && !(await this.#wasCommitted(batch))) return this.#lose()
         this.#batch = batch
         if (stored) this.#deps.publish(stored)

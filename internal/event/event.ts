@@ -141,3 +141,12 @@ export function isoTime(ms: number): string | null {
   const time = new Date(ms)
   return Number.isNaN(time.getTime()) ? null : time.toISOString()
 }
+
+/** The payload of an event of that name. */
+export function payloadOf<N extends PayloadName>(
+  event: Pick<StoredEvent, 'payloadText'>,
+  name: N,
+): EventPayloads[N] {
+  const payload: Pick<EventPayloads, N> = JSON.parse(event.payloadText)
+  return payload[name]
+}

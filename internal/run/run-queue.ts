@@ -20,10 +20,11 @@ export type ClaimedRow = Selectable<RunsTable>
 export async function claimRun(
   tx: Db,
   claim: { replicaId: string; ttlMs: number; event: StorableEvent },
-): Promise<{ row: ClaimedRow; events: StoredEvent[] } | null> {
+): Promise<{ row: ClaimedRow; events: StoredEvent[]; waitedMs: number } | null> {
   const next = await tx
     .selectFrom('runs')
-    .select('id')
+    // A pending run changes when it becomes one, and when something is done for it to go on.
+    .select(['id', sql<number>`extract(epoch FROM now() - updated_at)::float8 * 1000`.as('waited_ms')])
     .where('status', '=', 'pending')
     // A parked run waits for its answer.
     .where('pending_interactions', '=', 0)
@@ -53,7 +54,7 @@ export async function claimRun(
   })
   if (!events) return null
   const row = await tx.selectFrom('runs').selectAll().where('id', '=', next.id).executeTakeFirstOrThrow()
-  return { row, events }
+  return { row, events, waitedMs: Math.max(0, next.waited_ms) }
 }
 
 export interface RenewedLease {

@@ -136,15 +136,3 @@ export async function lastSeqs(db: Db, ids: readonly string[]): Promise<Readonly
     .execute()
   return new Map(rows.map((row) => [row.id, row.last_seq]))
 }
-
-export async function countByStatus(db: Db): Promise<{ active: number; pending: number }> {
-  const row = await db
-    .selectFrom('runs')
-    .select([
-      sql<number>`count(*) FILTER (WHERE status IN ('starting', 'running'))`.as('active'),
-      sql<number>`count(*) FILTER (WHERE status = 'pending')`.as('pending'),
-    ])
-    .where('status', 'in', ['pending', 'starting', 'running'])
-    .executeTakeFirstOrThrow()
-  return row
-}

@@ -71,24 +71,30 @@ export class RunnerRegistry {
   }
 
   async list(): Promise<RunnerView[]> {
-    const present = [...this.#adapters.values()].map(async (adapter) => ({
-      type: adapter.type,
-      containment: this.#containment,
-      capabilities: adapter.capabilities,
-      models: adapter.models,
-      ...(await this.probe(adapter.type)),
-    }))
-    const missing = this.#missing.map(({ type, capabilities, message }) => ({
-      type,
-      containment: this.#containment,
-      capabilities,
-      models: [],
-      available: false,
-      version: null,
-      versionSupported: false,
-      message,
-    }))
-    return [...(await Promise.all(present)), ...missing]
+    return Promise.all(Object.values(this.views()))
+  }
+
+  /** Each runner by its type, as soon as its own program was looked at. */
+  views(): Readonly<Record<string, Promise<RunnerView>>> {
+    const present = [...this.#adapters.values()].map(
+      (adapter) =>
+        [
+          adapter.type,
+          this.probe(adapter.type).then((probe) => ({
+            type: adapter.type,
+            containment: this.#containment,
+            capabilities: adapter.capabilities,
+            models: adapter.models,
+            ...probe,
+          })),
+        ] as const,
+    )
+    const missing = this.#missing.map(({ type, capabilities, message }) => {
+      const containment = this.#containment
+      const absent = { available: false, version: null, versionSupported: false, message }
+      return [type, Promise.resolve({ type, containment, capabilities, models: [], ...absent })] as const
+    })
+    return Object.fromEntries([...present, ...missing])
   }
 
   #why(type: RunnerType): string {

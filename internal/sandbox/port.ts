@@ -53,7 +53,11 @@ export type ApplyResult =
 export interface SandboxService {
   /** Where it is, for messages. */
   readonly url: string
-  health(): Promise<{ readonly ok: boolean; readonly message: string }>
+  /**
+   * Never rejects. Without a deadline (ms) an answer of the last moments will do; with one it is asked anew and given up
+   * then.
+   */
+  health(deadlineMs?: number): Promise<{ readonly ok: boolean; readonly message: string }>
   /** Idempotent by key. Throws SANDBOX_UNAVAILABLE (nothing made) or SANDBOX_OPERATION. */
   create(request: {
     readonly key: string

@@ -70,8 +70,11 @@ export async function openStage(options: { replicas: number; leaseTtl: string })
     postgres,
     sandbox,
     end: async () => {
+      const keepLogs = () =>
+        Promise.all(replicas.map(({ name, log }) => writeFile(join(base, `${name}.log`), log)))
+      await keepLogs() // one that does not end has something to say
       await Promise.all(replicas.map((replica) => replica.end('SIGTERM')))
-      for (const { name, log } of replicas) await writeFile(join(base, `${name}.log`), log)
+      await keepLogs()
       await sandbox.kill()
       await writeFile(join(base, 'sandbox.log'), sandbox.log)
       await unmountBelow(base)

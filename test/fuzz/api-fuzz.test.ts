@@ -23,7 +23,13 @@ let service: InProcessService
 let driver: Driver
 beforeAll(async () => {
   world = await makeWorld('write-file', 'claude-code')
-  service = await startInProcess(world.env)
+  // How often somebody may ask is tried elsewhere.
+  const noLimits = {
+    AGENT_MANAGER_SERVER_RATE_LIMIT: '0',
+    AGENT_MANAGER_SERVER_RATE_LIMIT_PER_ADDRESS: '0',
+    AGENT_MANAGER_SERVER_RATE_LIMIT_EXPENSIVE: '0',
+  }
+  service = await startInProcess({ ...world.env, ...noLimits })
   driver = new Driver(service.url, await somethingToAskFor())
 })
 afterAll(async () => {

@@ -7,6 +7,7 @@ import { AppError } from '../../internal/errors.ts'
 import { EVENT_TYPE_OF, type StoredEvent } from '../../internal/event/event.ts'
 import type { InteractionAnswer } from '../../internal/interaction/interaction.ts'
 import { createLogger } from '../../internal/log.ts'
+import { NO_METRICS } from '../../internal/metrics.ts'
 import type { PageRequest } from '../../internal/page.ts'
 import type { NewProfile, Profile, ProfileFilter, ProfileUpdate } from '../../internal/profile/profile.ts'
 import type { IfMatch } from '../../internal/revision.ts'
@@ -99,13 +100,24 @@ export interface Asked {
   reject?: unknown
 }
 
+export const LIMITS: ApiDeps['limits'] = {
+  bodyBytes: 10 * 1024 * 1024,
+  allBodiesBytes: 64 * 1024 * 1024,
+  requests: 1000,
+  perAddress: 0,
+  perPrincipal: 0,
+  expensivePerPrincipal: 0,
+}
+
 /** Use cases over one run, one task and a short log; `change` replaces parts. */
 export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: Asked } {
   const asked: Asked = {}
   const deps: ApiDeps = {
     log: createLogger('silent'),
     version: '0.1.0',
-    limits: { bodyBytes: 10 * 1024 * 1024 },
+    metrics: NO_METRICS,
+    expose: async () => ({ contentType: 'text/plain', text: '' }),
+    limits: LIMITS,
     profiles: profileUseCases(asked),
     idempotency: memoryKeys(),
     tasks: taskUseCases(asked),

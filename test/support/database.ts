@@ -21,6 +21,7 @@ export async function createTestDatabase(max = 10): Promise<TestDatabase> {
   const database = openDatabase({ connection, max, log: createLogger('warn') })
   return {
     db: database.db,
+    load: database.load,
     connection,
     owner,
     close: async () => {

@@ -35,7 +35,14 @@ export async function startInProcess(
     version: '0.0.0',
     replica,
     installationId: identity,
-    database: { kind: 'external', database, identity, guardedByTriggersOnly: false, stop: async () => {} },
+    database: {
+      kind: 'external',
+      database,
+      connection: database.connection,
+      identity,
+      guardedByTriggersOnly: false,
+      stop: async () => {},
+    },
     sandbox,
     launcher: await detectLauncher({ log, path: env['PATH'] ?? '' }),
   })
