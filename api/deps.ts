@@ -4,7 +4,9 @@
  */
 
 import type { ApprovalResult, ApproveRequest, RunDiff } from '../internal/approval/approval-service.ts'
+import type { Artifact, OpenArtifact } from '../internal/artifact/artifact.ts'
 import type { EventType, PayloadName, StoredEvent } from '../internal/event/event.ts'
+import type { Explanation } from '../internal/explain/explain.ts'
 import type { HealthReport } from '../internal/health.ts'
 import type { KeyedRequest } from '../internal/idempotency/idempotency.ts'
 import type { Begun } from '../internal/idempotency/idempotency-service.ts'
@@ -21,12 +23,15 @@ import type {
 } from '../internal/profile/profile.ts'
 import type { IfMatch } from '../internal/revision.ts'
 import type { Run, RunFilter, RunStatus } from '../internal/run/run.ts'
+import type { StoppedRuns } from '../internal/run/run-ending.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
+import type { RunPlan, RunWish } from '../internal/run/run-plan.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
 import type { Delta, RunnerType } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
 import type { RunnerCheck } from '../internal/runner/runner-check.ts'
 import type { NewTask, Task, TaskFilter, TaskUpdate } from '../internal/task/task.ts'
+import type { TranscriptPage } from '../internal/transcript/transcript-service.ts'
 
 export interface ProfileUseCases {
   /** `id`: creating the same id again answers the profile of the first time. */
@@ -70,8 +75,31 @@ export interface RunUseCases {
   create(request: NewRun, id?: string): Promise<{ run: Run; replayed: boolean }>
   get(id: string): Promise<Run>
   list(filter: RunFilter, page: PageRequest): Promise<Page<Run>>
+  /** The newest of exactly this tag. Throws NOT_FOUND_RUN. */
+  getByTag(tag: string): Promise<Run>
   /** Durable intent; the run is cancelled a moment later. Throws STATE_TERMINAL on a finished run. */
   stop(id: string, actor: string): Promise<Run>
+  /** What `create` would do and every reason it would refuse; nothing is made. */
+  preflight(request: RunWish): Promise<RunPlan>
+  /**
+   * A finished run once more, as a new one; `newId` again answers the run of the first time. Throws
+   * STATE_TRANSITION_INVALID while it is not finished.
+   */
+  retry(id: string, change: { prompt: string | null; tag: string | null }, newId?: string): Promise<Run>
+  /**
+   * A new run with the files and the conversation of this one at the end of a turn. Throws STATE_TRANSITION_INVALID
+   * before its first turn is over, STATE_NO_DIFF where its files were not kept.
+   */
+  fork(id: string, request: { message: string | null; fromTurn: number | null }, newId?: string): Promise<Run>
+}
+
+export interface RunEndingUseCases {
+  /** Stops the newest of exactly this tag. Throws NOT_FOUND_RUN and what `stop` throws. */
+  stopByTag(tag: string, actor: string): Promise<Run>
+  /** Stops what is not finished; repeating it is harmless. */
+  stopAll(tagPrefix: string | null, actor: string): Promise<StoppedRuns>
+  /** Out of sight; the log stays. Repeating it is harmless. Throws STATE_TRANSITION_INVALID while not finished. */
+  delete(id: string, actor: string): Promise<void>
 }
 
 export interface ConversationUseCases {
@@ -83,11 +111,11 @@ export interface ConversationUseCases {
    */
   continue(
     id: string,
-    request: { message: string; delivery: 'queue' | 'steer' },
+    request: { message: string; delivery: 'queue' | 'steer'; actor: string | null },
     inputId?: string,
   ): Promise<{ run: Run; input: RunInput }>
-  /** All inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
-  inputs(id: string): Promise<readonly RunInput[]>
+  /** Inputs of a run, oldest first. Throws NOT_FOUND_RUN. */
+  inputs(id: string, page: PageRequest): Promise<Page<RunInput>>
   /** Throws NOT_FOUND_INPUT; STATE_INPUT_DELIVERED when it is not queued any more. */
   editInput(id: string, inputId: string, message: string): Promise<RunInput>
   /** Repeating it is harmless. Throws NOT_FOUND_INPUT, STATE_INPUT_DELIVERED. */
@@ -154,6 +182,23 @@ export interface RunnerUseCases {
   check(type: RunnerType): Promise<RunnerCheck>
 }
 
+export interface TranscriptUseCases {
+  /** The conversation above a number, rebuilt from the log. Throws NOT_FOUND_RUN. */
+  page(runId: string, request: { afterSequence: number; limit: number }): Promise<TranscriptPage>
+}
+
+export interface ExplainUseCases {
+  /** Throws NOT_FOUND_RUN. */
+  explain(runId: string): Promise<Explanation>
+}
+
+export interface ArtifactUseCases {
+  /** What a run left, as bytes to fetch. Throws NOT_FOUND_RUN. */
+  list(runId: string): Promise<readonly Artifact[]>
+  /** Throws NOT_FOUND_ARTIFACT. */
+  open(id: string): Promise<OpenArtifact>
+}
+
 export interface IdempotencyUseCase {
   /**
    * Whether the request is the first of its key, or what the first one was answered; waits while that one is being
@@ -196,10 +241,14 @@ export interface ApiDeps {
   readonly tasks: TaskUseCases
   readonly taskCancel: TaskCancelUseCase
   readonly runs: RunUseCases
+  readonly ending: RunEndingUseCases
   readonly conversation: ConversationUseCases
   readonly events: EventUseCases
   readonly review: ReviewUseCases
   readonly interactions: InteractionUseCases
+  readonly transcripts: TranscriptUseCases
+  readonly explain: ExplainUseCases
+  readonly artifacts: ArtifactUseCases
   /**
    * Whether a peer on this machine is a process of a run. It must say yes where it cannot tell, and where nobody
    * holds the connection any more: else whoever hangs up after asking gets what was asked. Throwing refuses too.

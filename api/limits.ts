@@ -36,6 +36,8 @@ export const KEEP_ALIVE_MS = 5000
 
 export const PAGE_SIZE_DEFAULT = 100
 export const PAGE_SIZE_MAX = 1000
+export const MESSAGES_DEFAULT = 100
+export const MESSAGES_MAX = 1000
 export const EVENTS_DEFAULT = 1000
 export const EVENTS_MAX = 5000
 

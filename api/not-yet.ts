@@ -37,9 +37,6 @@ export const NOT_YET = {
   createRun: {
     existing_sandbox_id: notYet('A sandbox to go on in.'),
   },
-  createRunQuery: {
-    dry_run: notYet('Checks the run without creating it.', 'false', '0'),
-  },
   events: {
     wait: notYet('Seconds to wait for an event when there is none.', '0', '0s'),
   },

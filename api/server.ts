@@ -25,6 +25,7 @@ import { addRequestLog } from './plugins/request-log.ts'
 import { addSameOrigin } from './plugins/same-origin.ts'
 import { endRefusedUpgrades, mayUpgrade } from './plugins/upgrades.ts'
 import type { RouteApp } from './route-app.ts'
+import { addArtifactRoutes } from './routes/artifacts.ts'
 import { addDocsRoute } from './routes/docs.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addInteractionRoutes } from './routes/interactions.ts'
@@ -32,8 +33,11 @@ import { addMetricsRoute } from './routes/metrics.ts'
 import { addProfileVersionRoutes } from './routes/profile-versions.ts'
 import { addProfileRoutes } from './routes/profiles.ts'
 import { addReviewRoutes } from './routes/review.ts'
+import { addRunEndingRoutes } from './routes/run-endings.ts'
 import { addRunEventRoutes } from './routes/run-events.ts'
+import { addRunExplainRoute } from './routes/run-explain.ts'
 import { addRunInputRoutes } from './routes/run-inputs.ts'
+import { addRunMessageRoutes } from './routes/run-messages.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
@@ -95,10 +99,14 @@ function addRoutes(app: RouteApp, deps: ApiDeps): void {
   addProfileVersionRoutes(app, deps)
   addTaskRoutes(app, deps)
   addRunRoutes(app, deps)
+  addRunEndingRoutes(app, deps)
   addRunInputRoutes(app, deps)
   addInteractionRoutes(app, deps)
+  addRunExplainRoute(app, deps)
   addRunEventRoutes(app, deps)
+  addRunMessageRoutes(app, deps)
   addReviewRoutes(app, deps)
+  addArtifactRoutes(app, deps)
   addRunnerRoutes(app, deps)
   addToolRoutes(app, deps)
   addHealthRoutes(app, deps)

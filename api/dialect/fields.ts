@@ -55,6 +55,24 @@ export const flagIn = (description: string) =>
     .transform((value) => value ?? null)
     .meta({ description })
 
+const FLAGS: Readonly<Record<string, boolean>> = {
+  true: true,
+  '1': true,
+  false: false,
+  '0': false,
+  '': false,
+}
+
+/** Yes or no in a query string; absent is no. */
+export const flagQuery = (description: string) =>
+  z
+    .preprocess(
+      (value) => (typeof value === 'string' && Object.hasOwn(FLAGS, value) ? FLAGS[value] : value),
+      z.boolean('must be true or false').optional(),
+    )
+    .transform((value) => value ?? false)
+    .meta({ description })
+
 /** A whole number in a query string. */
 export const numberQuery = (min: number, max: number, description: string) =>
   z

@@ -2,6 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { checkRepeatedId, idOr404, idParams, noQuery } from '../schemas/common.ts'
+import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WITH_BODY, WRITING } from '../schemas/problem.ts'
 import {
   continueAnswer,
@@ -11,6 +12,7 @@ import {
   inputParams,
   inputsAnswer,
   inputView,
+  listInputsQuery,
 } from '../schemas/run-input.ts'
 import { runView } from '../schemas/run-view.ts'
 
@@ -50,7 +52,7 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
     handler: async ({ params, body, reservation }, reply) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')
       checkRepeatedId(id, body.run_id, 'run_id')
-      const request = { message: body.message, delivery: body.delivery ?? 'queue' }
+      const request = { message: body.message, delivery: body.delivery ?? 'queue', actor: body.actor }
       const { run, input } = await conversation.continue(id, request, reservation?.subjectId)
       return reply.code(202).send({ success: true, run: runView(run), input: inputView(input) })
     },
@@ -65,14 +67,15 @@ function addList(app: RouteApp, { conversation }: ApiDeps): void {
       operationId: 'listRunInputs',
       tags: ['runs'],
       summary: 'List what the agent was and will be told',
-      description: 'Prompt, continuations and comments of reviewers, oldest first.',
+      description:
+        'Prompt, continuations and comments of reviewers, oldest first. Go on with next_page_token.',
       params: idParams,
-      querystring: noQuery,
+      querystring: listInputsQuery,
       response: { 200: inputsAnswer, ...problems(...READING, 'NOT_FOUND_RUN') },
     },
-    handler: async ({ params }) => {
-      const inputs = await conversation.inputs(idOr404(params.id, 'NOT_FOUND_RUN'))
-      return { inputs: inputs.map(inputView) }
+    handler: async ({ params, query }) => {
+      const page = await conversation.inputs(idOr404(params.id, 'NOT_FOUND_RUN'), pageFrom(query))
+      return { inputs: page.items.map(inputView), ...pageView(page) }
     },
   })
 }

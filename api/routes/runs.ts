@@ -1,9 +1,10 @@
-/** Runs: create, list, get, stop, interrupt. */
+/** Runs: create, retry, fork, list, get, stop, interrupt. */
 import type { FastifyRequest } from 'fastify'
 import type { ApiDeps } from '../deps.ts'
 import { keyOfHeader } from '../plugins/idempotency.ts'
 import type { RouteApp } from '../route-app.ts'
 import { actorBody, checkRepeatedId, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
+import { dryRunAnswer, dryRunView } from '../schemas/dry-run.ts'
 import { keyHeaders } from '../schemas/idempotency.ts'
 import { pageFrom, pageView } from '../schemas/page.ts'
 import { problems, READING, WRITING } from '../schemas/problem.ts'
@@ -12,10 +13,12 @@ import {
   createRunBody,
   createRunQuery,
   filterFrom,
+  forkBody,
   isDryRun,
   keyInBody,
   listRunsQuery,
   newRunFrom,
+  retryBody,
 } from '../schemas/run-request.ts'
 import { getRunView, runView } from '../schemas/run-view.ts'
 
@@ -28,11 +31,14 @@ const ADMISSION = [
   'SANDBOX_GIT_LAYOUT',
   'RUNNER_UNAVAILABLE',
   'RUNNER_CAPABILITY',
+  'POLICY_SANDBOX_REQUIRED',
   'SANDBOX_UNAVAILABLE',
 ] as const
 
 export function addRunRoutes(app: RouteApp, deps: ApiDeps): void {
   addCreate(app, deps)
+  addRetry(app, deps)
+  addFork(app, deps)
   addList(app, deps)
   addGet(app, deps)
   addStop(app, deps)
@@ -49,14 +55,15 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
       tags: ['runs'],
       summary: 'Create a run',
       description:
-        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. The idempotency key may stand in the body as well.',
+        'Checks what can be checked at once, then queues the run and answers; everything later fails the run. The idempotency key may stand in the body as well. With `dry_run=true` nothing is created: the answer is a 200 with everything that stands in the way.',
       headers: keyHeaders,
       querystring: createRunQuery,
       body: createRunBody,
-      response: { 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
+      response: { 200: dryRunAnswer, 201: runAnswer, ...problems(...WRITING, ...ADMISSION) },
     },
     handler: async (request, reply) => {
       const wanted = newRunFrom(request.body, request.headers['idempotency-key'])
+      if (request.query.dry_run) return reply.code(200).send(dryRunView(await runs.preflight(wanted)))
       const { run, replayed } = await runs.create(wanted, request.reservation?.subjectId)
       if (replayed) reply.header('idempotency-replayed', 'true')
       return reply.code(201).send({ run: runView(run) })
@@ -68,6 +75,62 @@ function addCreate(app: RouteApp, { runs }: ApiDeps): void {
 function createRunKey(request: FastifyRequest): string | null {
   if (isDryRun(request.query)) return null
   return keyOfHeader(request) ?? keyInBody(request.body)
+}
+
+function addRetry(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/retry',
+    schema: {
+      operationId: 'retryRun',
+      tags: ['runs'],
+      summary: 'Repeat a finished run',
+      description:
+        'Makes a new run of the same task with the settings, the profile version, the prompt and the tag of this one, and `retry_of` this one. Admitted like any new run.',
+      params: idParams,
+      querystring: noQuery,
+      body: retryBody,
+      response: {
+        201: runAnswer,
+        ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID'),
+      },
+    },
+    handler: async ({ params, body, reservation }, reply) => {
+      const id = idOr404(params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, body.run_id, 'run_id')
+      const change = { prompt: body.prompt || null, tag: body.tag }
+      const run = await runs.retry(id, change, reservation?.subjectId)
+      return reply.code(201).send({ run: runView(run) })
+    },
+  })
+}
+
+function addFork(app: RouteApp, { runs }: ApiDeps): void {
+  app.route({
+    method: 'POST',
+    url: '/api/v1/runs/:id/fork',
+    schema: {
+      operationId: 'forkRun',
+      tags: ['runs'],
+      summary: 'Go off from a turn of a run',
+      description:
+        'Makes a new run, `fork_of` this one, whose sandbox begins with the files as they were at the end of the turn and whose agent is told what was said until then. Its diff shows those changes too. This run stays as it is.',
+      params: idParams,
+      querystring: noQuery,
+      body: forkBody,
+      response: {
+        201: runAnswer,
+        ...problems(...WRITING, ...ADMISSION, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'STATE_NO_DIFF'),
+      },
+    },
+    handler: async ({ params, body, reservation }, reply) => {
+      const id = idOr404(params.id, 'NOT_FOUND_RUN')
+      checkRepeatedId(id, body.run_id, 'run_id')
+      const request = { message: body.message || null, fromTurn: body.from_turn }
+      const run = await runs.fork(id, request, reservation?.subjectId)
+      return reply.code(201).send({ run: runView(run) })
+    },
+  })
 }
 
 function addList(app: RouteApp, { runs }: ApiDeps): void {

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { RunInput } from '../../internal/run/run-input.ts'
 import { requiredLongTextIn, wordIn } from '../dialect/fields.ts'
 import { MAX_PROMPT_BYTES } from '../limits.ts'
-import { idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
+import { actorIn, idOut, repeatedId, time, timeOrNull, timeOut } from './common.ts'
+import { pageOut, pageQuery } from './page.ts'
 import { runOut } from './run.ts'
 
 const DELIVERIES = ['queue', 'steer'] as const
@@ -15,9 +16,12 @@ export const continueBody = z.strictObject({
   run_id: repeatedId,
   message: messageIn,
   delivery: wordIn(DELIVERIES, `${DELIVERY} Default queue.`),
+  actor: actorIn,
 })
 
 export const editInputBody = z.strictObject({ run_id: repeatedId, message: messageIn })
+
+export const listInputsQuery = z.strictObject(pageQuery('Inputs'))
 
 export const inputParams = z.strictObject({
   id: z.string().meta({ description: 'The run. A UUID; anything else is a 404.' }),
@@ -37,6 +41,7 @@ const inputOut = z
       .enum(['queued', 'delivered', 'cancelled'])
       .meta({ description: 'Only a queued one can be edited or cancelled.' }),
     message: z.string(),
+    actor: z.string().nullable().meta({ description: 'Who said it; null: not told.' }),
     created_at: timeOut('When it was taken.'),
     delivered_at: timeOut('When the agent got it.').nullable(),
     sequence: z
@@ -58,11 +63,15 @@ export const inputView = (input: RunInput): z.output<typeof inputOut> => ({
   delivery: input.delivery,
   status: input.status,
   message: input.content,
+  actor: input.actor,
   created_at: time(input.createdAt),
   delivered_at: timeOrNull(input.deliveredAt),
   sequence: input.sequence,
 })
 
 export const continueAnswer = z.strictObject({ success: z.literal(true), run: runOut, input: inputOut })
-export const inputsAnswer = z.strictObject({ inputs: z.array(inputOut) })
+export const inputsAnswer = z.strictObject({
+  inputs: z.array(inputOut),
+  ...pageOut,
+})
 export const inputAnswer = z.strictObject({ input: inputOut })

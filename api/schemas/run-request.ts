@@ -5,11 +5,11 @@ import type { ProfileSettings } from '../../internal/profile/profile.ts'
 import type { RunFilter } from '../../internal/run/run.ts'
 import type { NewRun } from '../../internal/run/run-service.ts'
 import { protoEnumIn, protoEnumQuery, RUN_MODE, RUN_STATUS } from '../dialect/enums.ts'
-import { flagIn, longTextIn, textIn } from '../dialect/fields.ts'
+import { flagIn, flagQuery, longTextIn, textIn } from '../dialect/fields.ts'
 import { isObject } from '../dialect/keys.ts'
 import { MAX_PROMPT_BYTES } from '../limits.ts'
 import { NOT_YET } from '../not-yet.ts'
-import { idFilter, idOr404 } from './common.ts'
+import { idFilter, idOr404, repeatedId } from './common.ts'
 import { keyIn } from './idempotency.ts'
 import { agreed, pageQuery } from './page.ts'
 import { profileFrom, profileIn } from './profile.ts'
@@ -55,7 +55,29 @@ export const createRunBody = z.strictObject({
   ...NOT_YET.createRun,
 })
 
-export const createRunQuery = z.strictObject(NOT_YET.createRunQuery)
+export const createRunQuery = z.strictObject({
+  dry_run: flagQuery('Checks everything and creates nothing: the answer is a 200 with every check.'),
+})
+
+export const retryBody = z.strictObject({
+  run_id: repeatedId,
+  prompt: longTextIn(MAX_PROMPT_BYTES, 'What the agent is told; absent: what this run was told first.'),
+  tag: textIn(255, 'The label of the new run; absent: that of this run.'),
+})
+
+const MAX_TURN = 1_000_000
+
+export const forkBody = z.strictObject({
+  run_id: repeatedId,
+  message: longTextIn(MAX_PROMPT_BYTES, 'What the agent is told first; absent: to go on with the task.'),
+  from_turn: z
+    .int()
+    .min(1)
+    .max(MAX_TURN)
+    .nullish()
+    .transform((turn) => turn ?? null)
+    .meta({ description: 'The turn at whose end it goes off; absent: the last one that is over.' }),
+})
 
 /** The key in a body that is not validated yet; null where it has none that could be one. */
 export function keyInBody(body: unknown): string | null {

@@ -24,6 +24,8 @@ export function runView(run: Run): RunOut {
     sandbox_generation: run.sandboxGeneration,
     session_id: run.sessionId,
     resume_mode: run.resumeMode,
+    retry_of: run.retryOf,
+    fork_of: run.forkOf?.runId ?? null,
     created_at: time(run.createdAt),
     updated_at: time(run.updatedAt),
     started_at: timeOrNull(run.startedAt),
@@ -36,8 +38,6 @@ export function runView(run: Run): RunOut {
     diff_path: null,
     log_path: null,
     total_size_bytes: null,
-    retry_of: null,
-    fork_of: null,
   }
 }
 
@@ -57,7 +57,7 @@ function stateView(run: Run) {
   }
 }
 
-function waitingOnView({ waitingOn }: Run): RunOut['waiting_on'] {
+export function waitingOnView({ waitingOn }: Pick<Run, 'waitingOn'>): RunOut['waiting_on'] {
   if (waitingOn === null) return null
   const { kind, detail, since, estimate } = waitingOn
   return { kind, detail, since: time(since), estimate }
@@ -127,7 +127,7 @@ function configurationView(run: Run) {
 }
 
 /** Keys as the wire names the settings: `timeoutMs` is `timeout` there. */
-const sourcesView = (sources: Run['configSources']): RunOut['config_sources'] =>
+export const sourcesView = (sources: Run['configSources']): RunOut['config_sources'] =>
   Object.fromEntries(
     Object.entries(sources).map(([name, source]) => [
       name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -20,7 +20,7 @@ const WAITS = [
 const unset = z.null().meta({ description: 'Always null: not built yet.' })
 const emptyList = z.array(z.string()).meta({ description: 'Always empty: see the diff.' })
 
-const waitingOnOut = z
+export const waitingOnOut = z
   .strictObject({
     kind: z.enum(WAITS),
     detail: z.string(),
@@ -118,6 +118,11 @@ const sandbox = {
   resume_mode: z.enum(['native', 'replayed', 'fresh']).nullable(),
 }
 
+const links = {
+  retry_of: idOut.nullable().meta({ description: 'The run that this one repeats.' }),
+  fork_of: idOut.nullable().meta({ description: 'The run that this one went off from.' }),
+}
+
 const times = {
   created_at: timeOut('When the run was created.'),
   updated_at: timeOut('When it last changed.'),
@@ -136,8 +141,6 @@ const forClientsThatLookForThem = {
   diff_path: unset,
   log_path: unset,
   total_size_bytes: unset,
-  retry_of: unset,
-  fork_of: unset,
 }
 
 export const runOut = z
@@ -153,6 +156,7 @@ export const runOut = z
     ...review,
     ...configuration,
     ...sandbox,
+    ...links,
     ...times,
     ...forClientsThatLookForThem,
   })

@@ -1,6 +1,6 @@
 /** All SQL of approvals and of the diffs they are bound to. */
 import { type Selectable, sql } from 'kysely'
-import type { ApprovalStep, ApprovalsTable, Db } from '../db/tables.ts'
+import type { ApprovalStep, ApprovalsTable, Db, RunDiffsTable } from '../db/tables.ts'
 import type { SandboxFile } from '../sandbox/port.ts'
 import { SandboxFilesSchema } from '../stored-json.ts'
 
@@ -159,13 +159,50 @@ export async function findDiff(db: Db, runId: string, digest: string): Promise<S
     .orderBy('turn', 'desc')
     .limit(1)
     .executeTakeFirst()
-  if (!row) return null
-  return {
-    runId: row.run_id,
-    turn: row.turn,
-    digest: row.digest,
-    content: row.content.toString('utf8'),
-    files: SandboxFilesSchema.parse(JSON.parse(row.files)),
-    createdAt: row.created_at,
-  }
+  return row ? toStoredDiff(row) : null
 }
+
+/** The newest diffs of a run without their content, oldest first. Primary key. */
+export async function diffsOfRun(
+  db: Db,
+  runId: string,
+  limit: number,
+): Promise<{ turn: number; digest: string }[]> {
+  const rows = await db
+    .selectFrom('run_diffs')
+    .select(['turn', 'digest'])
+    .where('run_id', '=', runId)
+    .orderBy('turn', 'desc')
+    .orderBy('created_at', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.reverse()
+}
+
+/** @param digest the whole, or how it begins. Primary key. */
+export async function findDiffOfTurn(
+  db: Db,
+  runId: string,
+  turn: number,
+  digest: string,
+): Promise<StoredDiff | null> {
+  const row = await db
+    .selectFrom('run_diffs')
+    .selectAll()
+    .where('run_id', '=', runId)
+    .where('turn', '=', turn)
+    .where(sql<boolean>`starts_with(digest, ${digest})`)
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row ? toStoredDiff(row) : null
+}
+
+const toStoredDiff = (row: Selectable<RunDiffsTable>): StoredDiff => ({
+  runId: row.run_id,
+  turn: row.turn,
+  digest: row.digest,
+  content: row.content.toString('utf8'),
+  files: SandboxFilesSchema.parse(JSON.parse(row.files)),
+  createdAt: row.created_at,
+})

@@ -65,7 +65,7 @@ export async function grantRuntime(db: Kysely<Tables>, role: string): Promise<vo
     ]) {
       await sql`GRANT INSERT, UPDATE ON ${sql.table(`agent_manager.${table}`)} TO ${name}`.execute(tx)
     }
-    for (const table of ['profile_versions', 'run_events', 'run_diffs']) {
+    for (const table of ['profile_versions', 'run_events', 'run_diffs', 'run_snapshots']) {
       await sql`GRANT INSERT ON ${sql.table(`agent_manager.${table}`)} TO ${name}`.execute(tx)
     }
     // Answers are kept for a day, for callers that ask again; they are no history.

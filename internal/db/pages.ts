@@ -1,10 +1,10 @@
-/** Keyset pages in SQL, newest first by (created_at, id), and totals that cost the same however much there is. */
+/** Keyset pages in SQL, by (created_at, id), and totals that cost the same however much there is. */
 import { type Expression, type SqlBool, sql } from 'kysely'
 import { AppError } from '../errors.ts'
 import type { Page, PageRequest } from '../page.ts'
 import type { Db } from './tables.ts'
 
-type Listed = 'runs' | 'tasks' | 'profiles'
+type Listed = 'runs' | 'tasks' | 'profiles' | 'run_inputs'
 
 /** Counting stops here; beyond it the total is what the planner believes. */
 export const EXACT_TOTAL = 10_000
@@ -14,10 +14,15 @@ export const cursorOf = (table: Listed) =>
   sql<string>`to_char(${sql.ref(`${table}.created_at`)} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '_' || ${sql.ref(`${table}.id`)}`
 
 /** The rows after a page's last one; all where the page is the first. @throws VALIDATION_FIELD for a foreign token */
-export function afterPage(table: Listed, token: PageRequest['after']) {
+export function afterPage(
+  table: Listed,
+  token: PageRequest['after'],
+  order: 'newest first' | 'oldest first' = 'newest first',
+) {
   if (token === null) return sql<SqlBool>`true`
   const { createdAt, id } = readToken(token)
-  return sql<SqlBool>`(${sql.ref(`${table}.created_at`)}, ${sql.ref(`${table}.id`)}) < (${createdAt}::timestamptz, ${id}::uuid)`
+  const beyond = order === 'newest first' ? sql`<` : sql`>`
+  return sql<SqlBool>`(${sql.ref(`${table}.created_at`)}, ${sql.ref(`${table}.id`)}) ${beyond} (${createdAt}::timestamptz, ${id}::uuid)`
 }
 
 const TOKEN =

@@ -99,6 +99,11 @@ export interface RunsTable {
   interactions_read_at: NullableTimestamp
   interrupt_turn: number | null
   interrupt_by: string | null
+  retry_of: string | null
+  fork_of: string | null
+  fork_turn: number | null
+  deleted_at: NullableTimestamp
+  deleted_by: string | null
   created_at: Timestamp
   updated_at: Timestamp
   started_at: NullableTimestamp
@@ -137,6 +142,7 @@ export interface RunInputsTable {
   created_at: Timestamp
   delivered_at: NullableTimestamp
   sequence: number | null
+  actor: string | null
 }
 
 export interface InteractionsTable {
@@ -167,6 +173,14 @@ export interface RunDiffsTable {
   digest: string
   content: Buffer
   files: string
+  created_at: Timestamp
+}
+
+export interface RunSnapshotsTable {
+  run_id: string
+  turn: number
+  manifest: string
+  content: Buffer
   created_at: Timestamp
 }
 
@@ -220,6 +234,7 @@ export interface Tables {
   run_inputs: RunInputsTable
   interactions: InteractionsTable
   run_diffs: RunDiffsTable
+  run_snapshots: RunSnapshotsTable
   approvals: ApprovalsTable
   idempotency_records: IdempotencyRecordsTable
 }

@@ -10,11 +10,17 @@ import { storableText } from '../event/storable.ts'
 import type { DiffSummary } from '../run/run.ts'
 import type { ClaimedRow } from '../run/run-queue.ts'
 import type { SandboxDiff, SandboxService } from '../sandbox/port.ts'
+import type { SnapshotFile } from '../snapshot/snapshot.ts'
+import { insertSnapshot } from '../snapshot/snapshot-store.ts'
 import type { RunWriter } from './run-writer.ts'
+import { captureSnapshot } from './snapshots.ts'
+import type { Workspace } from './workspace.ts'
 
 export interface CapturedDiff {
   readonly diff: SandboxDiff
   readonly summary: DiffSummary
+  /** Null: the files could not be kept. */
+  readonly snapshot: readonly SnapshotFile[] | null
 }
 
 /**
@@ -23,13 +29,14 @@ export interface CapturedDiff {
  */
 export async function captureDiff(
   deps: { readonly diff: SandboxService['diff']; readonly writer: RunWriter },
-  sandboxId: string | null,
+  workspace: Workspace,
   isGood: boolean,
 ): Promise<CapturedDiff | null> {
-  if (sandboxId === null) return null
+  if (workspace.sandbox === null) return null
   try {
-    const diff = await deps.diff(sandboxId)
-    return { diff, summary: summarise(diff) }
+    const diff = await deps.diff(workspace.sandbox.id)
+    const snapshot = await captureSnapshot(deps.writer, workspace.root, diff)
+    return { diff, summary: summarise(diff), snapshot }
   } catch (error) {
     if (isGood) throw error
     await deps.writer.write({
@@ -42,14 +49,16 @@ export async function captureDiff(
 
 type Row = Pick<ClaimedRow, 'id' | 'turn' | 'task_id'>
 
-export const keepDiff = (tx: Db, row: Row, captured: CapturedDiff): Promise<void> =>
-  insertDiff(tx, {
+export async function keepDiff(tx: Db, row: Row, captured: CapturedDiff): Promise<void> {
+  await insertDiff(tx, {
     runId: row.id,
     turn: row.turn,
     digest: captured.summary.digest,
     content: captured.diff.text,
     files: captured.diff.files,
   })
+  if (captured.snapshot) await insertSnapshot(tx, row.id, row.turn, captured.snapshot)
+}
 
 /** The approval of a run whose profile requires none: carried out like any other. */
 export async function intendLanding(

@@ -30,7 +30,8 @@ export async function cleanUp(deps: CleanupDeps): Promise<void> {
 }
 
 /**
- * Homes of runs that are long over. Until then a run can be gone on with, and its agent finds its session there.
+ * Homes of runs that are deleted or long over. Until then a run can be gone on with, and its agent finds its
+ * session there.
  */
 export async function sweepRunFolders(deps: Pick<CleanupDeps, 'db' | 'dataDir'>): Promise<void> {
   const folder = join(deps.dataDir, 'runs')
@@ -41,6 +42,7 @@ export async function sweepRunFolders(deps: Pick<CleanupDeps, 'db' | 'dataDir'>)
     .selectFrom('runs')
     .select('id')
     .where('id', 'in', ids)
+    .where('deleted_at', 'is', null)
     .where((eb) =>
       eb.or([
         eb('ended_at', 'is', null),

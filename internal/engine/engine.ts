@@ -104,6 +104,13 @@ export class Engine {
     this.#driven.get(runId)?.abort.abort('stop')
   }
 
+  /** A run was deleted: what it left is removed now instead of at the next round of the sweep. */
+  forgetRun(): void {
+    if (this.#stopping) return
+    this.#foldersAt = Number.NEGATIVE_INFINITY
+    this.#tick()
+  }
+
   /** The same for the end of a turn. */
   interruptRun(runId: string): void {
     this.#driven.get(runId)?.abort.abort('interrupt')

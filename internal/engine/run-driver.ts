@@ -6,6 +6,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { messageOf } from '../errors.ts'
+import type { NewEvent } from '../event/event.ts'
 import { resolveScope } from '../project-root.ts'
 import { configEvent } from '../run/config-event.ts'
 import { deliverInput, InputChanged, inputEvent, requeueInputs } from '../run/input-store.ts'
@@ -37,7 +38,6 @@ import {
   progressEvent,
   SandboxLost,
   sandboxAwayEvent,
-  sandboxOpenedEvents,
   startOverPatch,
   stopped,
   stoppedBeforeStart,
@@ -45,6 +45,7 @@ import {
 import { recordSandbox } from './run-work-store.ts'
 import type { Change, RunWriter } from './run-writer.ts'
 import { withPatience } from './sandbox-patience.ts'
+import { openedEvents } from './snapshots.ts'
 import { type LiveTurn, runTurn } from './turn.ts'
 import { endOfTurn, failureOf, type TurnEnd } from './turn-end.ts'
 import { planTurn, type TurnPlan } from './turn-plan.ts'
@@ -59,7 +60,7 @@ export class RunDriver {
   #status: 'starting' | 'running' = 'starting'
   #hasSandbox = false
   /** Made, and not in the run's row yet: written with the next change, so that the agent need not wait for two. */
-  #toRecord: Sandbox | null = null
+  #toRecord: { readonly sandbox: Sandbox; readonly events: readonly NewEvent[] } | null = null
   /** The agent works where the run's earlier turns and attempts did. */
   #isSameFolder = false
   #sessionId: string | null
@@ -126,7 +127,7 @@ export class RunDriver {
     const workspace = opened.value
     const { sandbox } = workspace
     this.#isSameFolder = sandbox === null || sandbox.id === this.#row.sandbox_id
-    this.#toRecord = sandbox
+    this.#toRecord = sandbox && { sandbox, events: await openedEvents(this.#deps.db, this.#row, sandbox) }
     const before = this.#row.sandbox_id
     const isLost = before !== null && !this.#isSameFolder
     if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
@@ -140,13 +141,13 @@ export class RunDriver {
 
   /** A change of the run's row that also writes down the sandbox it has got. */
   async #change(change: Change): Promise<boolean> {
-    const sandbox = this.#toRecord
-    if (sandbox === null) return this.#writer.change(change)
+    if (this.#toRecord === null) return this.#writer.change(change)
+    const { sandbox, events } = this.#toRecord
     const { sandbox_generation: generation, id } = this.#row
     const isOurs = await this.#writer.change({
       ...change,
       patch: { sandbox_id: sandbox.id, ...change.patch },
-      events: [...sandboxOpenedEvents(this.#row, sandbox), ...change.events],
+      events: [...events, ...change.events],
       also: async (tx, stored) => {
         await recordSandbox(tx, id, generation, sandbox.id)
         await change.also?.(tx, stored)
@@ -222,7 +223,7 @@ export class RunDriver {
     this.#sessionId = sessionId
     const mode = resumed ? 'native' : plan.isReplay ? 'replayed' : 'fresh'
     const sources = ConfigSourcesSchema.parse(JSON.parse(this.#row.config_sources))
-    const isFirst = this.#row.turn === 1 && this.#row.attempt === 1
+    const isFirst = this.#row.turn === 1 && this.#row.attempt === 1 && !plan.isReplay
     await this.#writer.change({
       from: ['running'],
       patch: { session_id: sessionId, resume_mode: mode },
@@ -274,7 +275,7 @@ export class RunDriver {
     const { sandbox } = this.#deps
     const reading = captureDiff(
       { diff: (id) => this.#patiently(() => sandbox.diff(id)), writer: this.#writer },
-      workspace.sandbox?.id ?? null,
+      workspace,
       outcome.kind === 'completed',
     )
     await Promise.allSettled([told, reading])

@@ -21,8 +21,8 @@ export async function recordSandbox(
 export const UNFINISHED_KEPT = '7 days'
 
 /**
- * Sandboxes nobody needs: of generations that were left behind, of runs that were decided about, and of runs that
- * came to no good end long ago. Index run_sandboxes_left.
+ * Sandboxes nobody needs: of generations that were left behind, of runs that were decided about or deleted, and of
+ * runs that came to no good end long ago. Index run_sandboxes_left.
  */
 export async function leftSandboxes(
   db: Db,
@@ -35,6 +35,7 @@ export async function leftSandboxes(
     .where((eb) =>
       eb.or([
         eb('runs.status', '=', 'complete'),
+        eb('runs.deleted_at', 'is not', null),
         eb('runs.ended_at', '<', sql<Date>`now() - ${UNFINISHED_KEPT}::interval`),
         eb('run_sandboxes.generation', '<', eb.ref('runs.sandbox_generation')),
       ]),
@@ -63,6 +64,7 @@ export async function unreadSandboxes(db: Db): Promise<{ runId: string; turn: nu
     .where('run_sandboxes.deleted_at', 'is', null)
     .where('runs.status', 'in', ['failed', 'cancelled'])
     .where('runs.diff_digest', 'is', null)
+    .where('runs.deleted_at', 'is', null)
     .orderBy('run_sandboxes.created_at')
     .limit(20)
     .execute()

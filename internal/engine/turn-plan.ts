@@ -40,7 +40,7 @@ export async function planTurn(
   // A session that believes in work which is gone would build on it: a cut turn needs its folder.
   const isUsable = isSameFolder || (capabilities.resumeAnyDirectory && input !== null)
   const sessionId = capabilities.continuation && isUsable ? row.session_id : null
-  const replay = row.turn > 1 ? await replayOf(db, row.id, row.turn) : ''
+  const replay = await replayOf(db, row.id, row.turn)
   const late = input === null ? await lateInteractions(db, row.id, row.turn) : []
   const resumePrompt = input === null ? goOnPrompt(late, plain) : plain
   return {

@@ -74,7 +74,7 @@ export class InteractionService {
       status: 'answered',
       decision: answer.decision,
       decidedBy: actor,
-      reason: answer.message,
+      reason: answer.message ?? saidIn(answer),
     })
     try {
       return await this.#deps.db.transaction().execute(async (tx) => {
@@ -154,3 +154,10 @@ const unfit = (field: string, message: string): AppError =>
   new AppError('VALIDATION_FIELD', `${field}: ${message}.`, {
     faults: [{ field, rule: 'kind', message }],
   })
+
+/** The answers to a question as text, so that the log alone tells what was said. */
+const saidIn = ({ answers }: InteractionAnswer): string | null =>
+  answers &&
+  Object.entries(answers)
+    .map(([question, answer]) => `${question}: ${answer}`)
+    .join('\n')

@@ -13,6 +13,7 @@ import { append, type RunPatch } from '../event/event-store.ts'
 import type { Redactor } from '../event/redactor.ts'
 import { storableText, toStorable } from '../event/storable.ts'
 import { invariant } from '../invariant.ts'
+import type { Page, PageRequest } from '../page.ts'
 import type { RunnerRegistry } from '../runner/registry.ts'
 import { holdTask } from './holds.ts'
 import {
@@ -56,12 +57,18 @@ export class Conversation {
    */
   async continue(
     id: string,
-    request: { readonly message: string; readonly delivery: 'queue' | 'steer' },
+    request: {
+      readonly message: string
+      readonly delivery: 'queue' | 'steer'
+      readonly actor: string | null
+    },
     inputId: string = uuid(),
   ): Promise<{ run: Run; input: RunInput }> {
     const run = await this.#get(id)
     this.#checkAbility(run, request.delivery)
+    const { delivery } = request
     const content = storableText(request.message, this.#deps.redactor)
+    const actor = request.actor === null ? null : storableText(request.actor, this.#deps.redactor)
     const events = await this.#deps.db.transaction().execute(async (tx) => {
       const row = await lockRun(tx, id)
       if (await findInput(tx, id, inputId)) return []
@@ -70,13 +77,13 @@ export class Conversation {
         throw new AppError('STATE_TRANSITION_INVALID', message)
       }
       const isIdle = row.status === 'needs_review' || isFinal(row.status)
-      const turn = isIdle || request.delivery === 'queue' ? row.turn + 1 : row.turn
-      await insertInput(tx, { id: inputId, runId: id, turn, source: 'continue', ...request, content })
+      const turn = isIdle || delivery === 'queue' ? row.turn + 1 : row.turn
+      await insertInput(tx, { id: inputId, runId: id, turn, source: 'continue', delivery, content, actor })
       return isIdle ? this.#goOn(tx, id, row) : []
     })
     this.#deps.publish(events)
     if (events.length > 0) this.#deps.wake()
-    else if (request.delivery === 'steer') this.#deps.steer(id)
+    else if (delivery === 'steer') this.#deps.steer(id)
     const input = await findInput(this.#deps.db, id, inputId)
     invariant(input, 'an input that was just written is there')
     return { run: await this.#get(id), input }
@@ -95,10 +102,10 @@ export class Conversation {
     this.#deps.wake()
   }
 
-  /** @throws NOT_FOUND_RUN */
-  async inputs(id: string): Promise<readonly RunInput[]> {
+  /** Oldest first. @throws NOT_FOUND_RUN */
+  async inputs(id: string, page: PageRequest): Promise<Page<RunInput>> {
     await this.#get(id)
-    return listInputs(this.#deps.db, id)
+    return listInputs(this.#deps.db, id, page)
   }
 
   /** @throws NOT_FOUND_INPUT, STATE_INPUT_DELIVERED */
@@ -230,6 +237,7 @@ async function lockRun(
     .selectFrom('runs')
     .select(['status', 'turn', 'sandbox_generation', 'task_id'])
     .where('id', '=', id)
+    .where('deleted_at', 'is', null)
     .forUpdate()
     .executeTakeFirst()
   if (!row) throw notFound(id)

@@ -1,12 +1,14 @@
 /** All SQL of inputs: what an agent is told, in the order it was said. */
 import { type Selectable, sql } from 'kysely'
+import { afterPage, cursorOf, toPage } from '../db/pages.ts'
 import type { Db, RunInputsTable } from '../db/tables.ts'
 import type { NewEvent } from '../event/event.ts'
+import type { Page, PageRequest } from '../page.ts'
 import type { RunInput } from './run-input.ts'
 
 export async function insertInput(
   tx: Db,
-  input: Pick<RunInput, 'id' | 'runId' | 'turn' | 'source' | 'delivery' | 'content'>,
+  input: Pick<RunInput, 'id' | 'runId' | 'turn' | 'source' | 'delivery' | 'content' | 'actor'>,
 ): Promise<void> {
   await tx
     .insertInto('run_inputs')
@@ -18,6 +20,7 @@ export async function insertInput(
       delivery: input.delivery,
       status: 'queued',
       content: input.content,
+      actor: input.actor,
     })
     .execute()
 }
@@ -155,19 +158,34 @@ export async function findInput(db: Db, runId: string, id: string): Promise<RunI
 
 /** More than this many wait: the client is told to slow down. */
 export const MAX_QUEUED_INPUTS = 100
-const MAX_SHOWN = 1000
 
-/** The newest thousand, oldest first. Index run_inputs_of_run. */
-export async function listInputs(db: Db, runId: string): Promise<RunInput[]> {
-  const rows = await db
-    .selectFrom('run_inputs')
+/** A page, oldest first, by keyset (created_at, id). Index run_inputs_of_run. */
+export async function listInputs(db: Db, runId: string, page: PageRequest): Promise<Page<RunInput>> {
+  const matching = db.selectFrom('run_inputs').where('run_id', '=', runId)
+  const rows = await matching
     .selectAll()
-    .where('run_id', '=', runId)
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(MAX_SHOWN)
+    .select(cursorOf('run_inputs').as('cursor'))
+    .where(afterPage('run_inputs', page.after, 'oldest first'))
+    .orderBy('created_at')
+    .orderBy('id')
+    .offset(page.offset)
+    .limit(page.size + 1)
     .execute()
-  return rows.reverse().map(toInput)
+  const list = { table: 'run_inputs', size: page.size, matching: matching.select('id') } as const
+  return toPage(db, list, rows, toInput)
+}
+
+/** What the run was first told. Index run_inputs_of_run. */
+export async function firstPrompt(db: Db, runId: string): Promise<string | null> {
+  const row = await db
+    .selectFrom('run_inputs')
+    .select('content')
+    .where('run_id', '=', runId)
+    .where('source', '=', 'prompt')
+    .orderBy('created_at')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.content ?? null
 }
 
 export async function countQueued(db: Db, runId: string): Promise<number> {
@@ -235,4 +253,5 @@ const toInput = (row: Selectable<RunInputsTable>): RunInput => ({
   createdAt: row.created_at,
   deliveredAt: row.delivered_at,
   sequence: row.sequence,
+  actor: row.actor,
 })

@@ -11,6 +11,8 @@ export interface RunInput {
   readonly content: string
   readonly createdAt: Date
   readonly deliveredAt: Date | null
+  /** Who said it; null: the caller did not say. */
+  readonly actor: string | null
   /** Number of the event that says it was handed over; null before. */
   readonly sequence: number | null
 }

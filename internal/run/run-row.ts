@@ -45,6 +45,9 @@ export function toRun(row: Selectable<RunsTable>): Run {
     costSource: row.total_cost_usd === null ? 'unknown' : 'runner_reported',
     diff: diffSummary(row),
     idempotencyKey: row.idempotency_key,
+    retryOf: row.retry_of,
+    forkOf:
+      row.fork_of === null || row.fork_turn === null ? null : { runId: row.fork_of, turn: row.fork_turn },
     lastSeq: row.last_seq,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

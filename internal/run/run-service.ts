@@ -8,44 +8,32 @@ import type { Tables } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import type { NewEvent, StoredEvent } from '../event/event.ts'
 import { append } from '../event/event-store.ts'
-import type { Redactor } from '../event/redactor.ts'
-import { storableText, toStorable } from '../event/storable.ts'
+import { toStorable } from '../event/storable.ts'
 import { NONE_OPEN, withdrawWaiting } from '../interaction/interaction-store.ts'
+import { invariant } from '../invariant.ts'
 import type { Page, PageRequest } from '../page.ts'
-import type { NewProfile, Profile, ProfileSettings } from '../profile/profile.ts'
-import { checkUsable, type ProfileService } from '../profile/profile-service.ts'
-import { resolveScope } from '../project-root.ts'
-import { renderPrompt, type Task } from '../task/task.ts'
-import type { TaskService } from '../task/task-service.ts'
-import { type AdmissionDeps, admit } from './admission.ts'
+import type { Profile } from '../profile/profile.ts'
+import type { Task } from '../task/task.ts'
+import { refuseBroken } from './admission.ts'
 import { configEvent } from './config-event.ts'
+import { type ForkRequest, planFork } from './fork.ts'
 import { holdAdmitted, holdProfile } from './holds.ts'
 import { cancelWaiting } from './input-store.ts'
-import { type ConfigLevers, resolveConfig } from './resolve-config.ts'
-import { isFinal, type Run, type RunFilter, type RunMode, type RunStatus } from './run.ts'
+import { planRetry } from './retry.ts'
+import { isFinal, type Run, type RunFilter, type RunStatus } from './run.ts'
+import { copyOf, type RunCopy } from './run-copy.ts'
+import { type PlanDeps, planRun, type RunPlan, type RunWish } from './run-plan.ts'
 import { ended } from './run-queue.ts'
-import { findRun, insertRun, listRuns, type RunInsert, requestStop } from './run-store.ts'
+import { findRun, findRunByTag, insertRun, listRuns, type RunInsert, requestStop } from './run-store.ts'
 
-export interface NewRun {
-  readonly taskId: string
-  readonly profileId: string | null
-  readonly profileRef: { readonly profileKey: string; readonly defaults: NewProfile | null } | null
+export interface NewRun extends RunWish {
   readonly tag: string | null
-  readonly runMode: RunMode | null
-  readonly inlineConfig: ProfileSettings
   readonly force: boolean
-  readonly prompt: string | null
   readonly idempotencyKey: string | null
 }
 
-export interface RunServiceDeps {
+export interface RunServiceDeps extends PlanDeps {
   readonly db: Kysely<Tables>
-  readonly redactor: Redactor
-  readonly tasks: TaskService
-  readonly profiles: ProfileService
-  readonly admission: AdmissionDeps
-  readonly levers: ConfigLevers
-  readonly projectRoots: readonly string[]
   /** Committed events, for whoever watches. */
   publish(events: readonly StoredEvent[]): void
   /** A run became pending. */
@@ -75,45 +63,76 @@ export class RunService {
     if (earlier) return { run: earlier, replayed: true }
     const id = given ?? uuid()
     const digest = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-    const task = await this.#deps.tasks.get(request.taskId)
-    const { projectRoot } = await resolveScope(task, this.#deps.projectRoots)
-    const known = await this.#knownProfile(request)
-    const { registry } = this.#deps.admission
-    const { config, sources } = resolveConfig(request.inlineConfig, known.settings, this.#deps.levers, {
-      mode: request.runMode,
-      hasProviderAccess: (type) => registry.hasProviderAccess(type),
-    })
-    const mode = request.runMode ?? (config.requiresSandbox ? 'sandboxed' : 'in_place')
-    await admit({ config, mode, projectRoot }, this.#deps.admission)
-    const prompt = this.#prompt(request, task)
-    const profile = await this.#ensureProfile(request, known.profile)
-    const events = await this.#insert(
-      {
-        id,
-        taskId: task.id,
-        profile: profile && { id: profile.id, version: profile.version },
-        tag: request.tag ?? id,
-        mode,
-        config,
-        sources,
-        idempotencyKey: request.idempotencyKey,
-        requestDigest: digest,
-        inputId: uuid(),
-        prompt,
-      },
-      task,
-      [configEvent(config, sources, null), statusEvent(null, 'pending', null)],
-    )
-    if (!events) return { run: await this.get(id), replayed: true }
-    this.#deps.publish(events)
-    this.#deps.wake()
-    return { run: await this.get(id), replayed: false }
+    const plan = await planRun(request, this.#deps)
+    refuseBroken(plan.checks)
+    const { task, resolved, prompt } = plan
+    invariant(task && resolved && prompt !== null, 'a plan without broken checks is whole')
+    const profile = await this.#ensureProfile(request, plan.profile)
+    const run = {
+      id,
+      taskId: task.id,
+      profile: profile && { id: profile.id, version: profile.version },
+      tag: request.tag ?? id,
+      ...resolved,
+      idempotencyKey: request.idempotencyKey,
+      requestDigest: digest,
+      inputId: uuid(),
+      prompt,
+      retryOf: null,
+      forkOf: null,
+    }
+    const isNew = await this.#insert(run, task)
+    return { run: await this.get(id), replayed: !isNew }
+  }
+
+  /** What would become of the request, with everything that stands in its way. Nothing is made. */
+  preflight(request: RunWish): Promise<RunPlan> {
+    return planRun(request, this.#deps)
+  }
+
+  /**
+   * A finished run once more, as a new run.
+   * @param newId as for `create`
+   * @throws NOT_FOUND_RUN; STATE_TRANSITION_INVALID while it is not finished; what admission finds
+   */
+  retry(
+    id: string,
+    change: { readonly prompt: string | null; readonly tag: string | null },
+    newId?: string,
+  ): Promise<Run> {
+    return this.#copy(id, newId, (run) => planRetry(run, change, this.#deps))
+  }
+
+  /**
+   * A new run that goes off from the end of a turn.
+   * @param newId as for `create`
+   * @throws NOT_FOUND_RUN and what planFork throws
+   */
+  fork(id: string, request: ForkRequest, newId?: string): Promise<Run> {
+    return this.#copy(id, newId, (run) => planFork(run, request, this.#deps))
+  }
+
+  async #copy(id: string, given: string | undefined, plan: (run: Run) => Promise<RunCopy>): Promise<Run> {
+    const earlier = given === undefined ? null : await findRun(this.#deps.db, given)
+    if (earlier) return earlier
+    const newId = given ?? uuid()
+    const run = await this.get(id)
+    const copy = await plan(run)
+    await this.#insert(copyOf(run, newId, copy), copy.task)
+    return this.get(newId)
   }
 
   /** @throws NOT_FOUND_RUN */
   async get(id: string): Promise<Run> {
     const run = await findRun(this.#deps.db, id)
     if (!run) throw notFound(id)
+    return run
+  }
+
+  /** The newest run of exactly this tag. @throws NOT_FOUND_RUN */
+  async getByTag(tag: string): Promise<Run> {
+    const run = await findRunByTag(this.#deps.db, tag)
+    if (!run) throw new AppError('NOT_FOUND_RUN', `There is no run with the tag ${tag}.`)
     return run
   }
 
@@ -177,44 +196,15 @@ export class RunService {
     })
   }
 
-  /** The profile as it is now; nothing is made before the run is admitted. */
-  async #knownProfile(request: NewRun): Promise<{ profile: Profile | null; settings: ProfileSettings }> {
-    const { profileId, profileRef } = request
-    if (profileId !== null) {
-      const profile = await this.#deps.profiles.get(profileId)
-      checkUsable(profile)
-      return { profile, settings: profile.settings }
-    }
-    if (profileRef === null) return { profile: null, settings: {} }
-    const profile = await this.#deps.profiles.findByKey(profileRef.profileKey)
-    if (profile) checkUsable(profile)
-    return { profile, settings: profile?.settings ?? profileRef.defaults?.settings ?? {} }
-  }
-
   async #ensureProfile(request: NewRun, known: Profile | null): Promise<Profile | null> {
     if (known !== null || request.profileRef === null) return known
     const { profile } = await this.#deps.profiles.ensure({ ...request.profileRef, updateExisting: false })
     return profile
   }
 
-  #prompt(request: NewRun, task: Task): string {
-    const prompt = request.prompt ?? task.description
-    if (prompt.trim() === '' && task.contextAttachments.length === 0) {
-      throw new AppError(
-        'VALIDATION_FIELD',
-        'prompt is empty and the task has no description: give one of them.',
-        {
-          faults: [
-            { field: 'prompt', rule: 'required', message: 'required while the task has no description' },
-          ],
-        },
-      )
-    }
-    return storableText(renderPrompt(prompt, task.contextAttachments), this.#deps.redactor)
-  }
-
-  /** Null: the run is there already. */
-  #insert(run: RunInsert, task: Task, events: readonly NewEvent[]): Promise<StoredEvent[] | null> {
+  /** With the first events of its log. False: the run is there already. */
+  async #insert(run: RunInsert, task: Task): Promise<boolean> {
+    const first = [configEvent(run.config, run.sources, null), statusEvent(null, 'pending', null)]
     const written = this.#deps.db.transaction().execute(async (tx) => {
       await holdAdmitted(tx, task)
       await holdProfile(tx, run.profile)
@@ -224,15 +214,19 @@ export class RunService {
         from: ['pending'],
         fence: null,
         patch: {},
-        events: events.map((event) => toStorable(event, this.#deps.redactor)),
+        events: first.map((event) => toStorable(event, this.#deps.redactor)),
       })
     })
-    return written.catch((error: unknown) => {
+    const events = await written.catch((error: unknown) => {
       if (violatedConstraint(error) === null) throw error
       // Two callers, each with a right of its own to the key, at the same moment.
       const message = 'Another run with this idempotency key is being created. Try again.'
       throw new AppError('STATE_IDEMPOTENCY_IN_FLIGHT', message, { cause: error })
     })
+    if (!events) return false
+    this.#deps.publish(events)
+    this.#deps.wake()
+    return true
   }
 }
 

@@ -18,6 +18,8 @@ export interface RunInsert {
   readonly requestDigest: string
   readonly inputId: string
   readonly prompt: string
+  readonly retryOf: string | null
+  readonly forkOf: Run['forkOf']
 }
 
 /** The run and its first input. False: the run is there already. Call in a transaction. */
@@ -38,6 +40,9 @@ export async function insertRun(tx: Db, run: RunInsert): Promise<boolean> {
       config_sources: JSON.stringify(run.sources),
       idempotency_key: run.idempotencyKey,
       request_digest: run.requestDigest,
+      retry_of: run.retryOf,
+      fork_of: run.forkOf?.runId ?? null,
+      fork_turn: run.forkOf?.turn ?? null,
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
@@ -71,7 +76,26 @@ const releaseKey = (tx: Db, key: string, id: string): Promise<unknown> =>
     .execute()
 
 export async function findRun(db: Db, id: string): Promise<Run | null> {
-  const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  const row = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  return row ? toRun(row) : null
+}
+
+/** The newest run of exactly this tag. Index runs_of_tag. */
+export async function findRunByTag(db: Db, tag: string): Promise<Run | null> {
+  const row = await db
+    .selectFrom('runs')
+    .selectAll()
+    .where('tag', '=', tag)
+    .where('deleted_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
   return row ? toRun(row) : null
 }
 
@@ -92,12 +116,13 @@ export async function listRuns(db: Db, filter: RunFilter, page: PageRequest): Pr
 
 function filterCondition(filter: RunFilter) {
   const parts = [
+    sql<SqlBool>`deleted_at IS NULL`,
     filter.status === null ? null : sql<SqlBool>`status = ${filter.status}`,
     filter.taskId === null ? null : sql<SqlBool>`task_id = ${filter.taskId}`,
     filter.profileId === null ? null : sql<SqlBool>`profile_id = ${filter.profileId}`,
     filter.tagPrefix === null ? null : sql<SqlBool>`starts_with(tag, ${filter.tagPrefix})`,
   ].filter((part) => part !== null)
-  return parts.length === 0 ? sql<SqlBool>`true` : sql<SqlBool>`${sql.join(parts, sql` AND `)}`
+  return sql<SqlBool>`${sql.join(parts, sql` AND `)}`
 }
 
 /** Writes down that a driven run shall stop; its owner ends it. Null: it is not driven (any more). */

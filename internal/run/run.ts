@@ -178,6 +178,10 @@ export interface Run {
   readonly costSource: 'runner_reported' | 'unknown'
   readonly diff: DiffSummary | null
   readonly idempotencyKey: string | null
+  /** The run that this one repeats. */
+  readonly retryOf: string | null
+  /** The run whose files and conversation this one began with, as they were at the end of that turn of it. */
+  readonly forkOf: { readonly runId: string; readonly turn: number } | null
   readonly lastSeq: number
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -193,6 +197,10 @@ export interface RunFilter {
   readonly profileId: string | null
   readonly tagPrefix: string | null
 }
+
+/** The last turn that is over; 0: none yet. */
+export const endedTurn = ({ status, turn }: Pick<Run, 'status' | 'turn'>): number =>
+  isFinal(status) || status === 'needs_review' ? turn : turn - 1
 
 /** How a turn that ran to its end leaves the run. */
 export function afterTurn(facts: { mode: RunMode; changed: boolean }): {

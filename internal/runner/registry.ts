@@ -38,6 +38,10 @@ export class RunnerRegistry {
     this.#environment = deps.environment
   }
 
+  has(type: RunnerType): boolean {
+    return this.#adapters.has(type)
+  }
+
   /** @throws RUNNER_UNAVAILABLE */
   adapter(type: RunnerType): RunnerAdapter {
     const adapter = this.#adapters.get(type)

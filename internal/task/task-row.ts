@@ -5,7 +5,7 @@ import type { ApprovalState, RunStatus } from '../run/run.ts'
 import { AttachmentsSchema } from '../stored-json.ts'
 import { type Task, type TaskStatus, taskStatus } from './task.ts'
 
-/** Tasks that are not deleted, each with its newest run as `newest` (index runs_of_task). */
+/** Tasks that are not deleted, each with its newest run that is shown as `newest` (index runs_of_task). */
 export const withNewestRun = (db: Db) =>
   db
     .selectFrom('tasks')
@@ -15,6 +15,7 @@ export const withNewestRun = (db: Db) =>
           .selectFrom('runs')
           .select(['runs.status', 'runs.approval_state'])
           .whereRef('runs.task_id', '=', 'tasks.id')
+          .where('runs.deleted_at', 'is', null)
           .orderBy('runs.created_at', 'desc')
           .orderBy('runs.id', 'desc')
           .limit(1)
@@ -40,7 +41,7 @@ const ofRuns = (condition: string) => `SELECT task_id FROM agent_manager.runs WH
  */
 const MAY_HAVE: Record<Exclude<TaskStatus, 'approved'>, string> = {
   queued: `${ofRuns(`status = 'pending'`)} UNION ALL SELECT id FROM agent_manager.tasks AS t
-    WHERE NOT EXISTS (SELECT FROM agent_manager.runs WHERE task_id = t.id)`,
+    WHERE NOT EXISTS (SELECT FROM agent_manager.runs WHERE task_id = t.id AND deleted_at IS NULL)`,
   running: ofRuns(`status IN ('starting', 'running')`),
   needs_review: ofRuns(`status = 'needs_review'`),
   rejected: ofRuns(`status = 'complete' AND approval_state = 'rejected'`),

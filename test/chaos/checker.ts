@@ -126,7 +126,7 @@ function checkLines({ events, script, status }: RunHistory): string[] {
       found.push(`attempt ${attempt} said ${said.join(' ')}`)
   const last = [...byAttempt.values()].at(-1)?.at(-1)
   // Of an agent that was cut, the last lines may have found nobody who read: they are in its work, as the diff shows.
-  const isWhole = (status === 'needs_review' || status === 'complete') && byAttempt.size === 1
+  const isWhole = (status === 'needs_review' || status === 'complete') && events.at(-1)?.attempt === 1
   if (isWhole && last !== script.lines - 1)
     found.push(`it completed, and the last line it said is ${last} of ${script.lines}`)
   return found

@@ -1,9 +1,8 @@
 /** Does harm, in an order that its seed decides, and keeps count. Something is always left to talk to. */
 
-import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from './random.ts'
-import type { Replica, Stage } from './stage.ts'
+import { type Replica, type Stage, signal } from './stage.ts'
 
 export interface Harm {
   kills: number
@@ -68,15 +67,13 @@ export async function torment(
         break
       case 'pause':
         toReplica(async (replica) => {
-          harm.pauses += 1
-          replica.pause()
+          if (replica.pause()) harm.pauses += 1
           await delay(length)
           replica.resume()
         })
         break
       case 'database':
-        harm.databaseRestarts += 1
-        process.kill(stage.postgres.pid, 'SIGQUIT')
+        if (signal(stage.postgres.pid, 'SIGQUIT')) harm.databaseRestarts += 1
         break
       case 'sandbox':
         harm.sandboxKills += 1

@@ -133,6 +133,16 @@ async function openSandbox(baseDir: string) {
   }
 }
 
+/** @returns false where it is gone, by itself or by an earlier harm */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false
+    throw error
+  }
+}
+
 /** One process of the service and what we do to it. */
 export class Replica {
   readonly name: string
@@ -189,15 +199,15 @@ export class Replica {
     this.#service = null
   }
 
-  pause(): void {
-    if (this.#service === null) return
-    this.isPaused = true
-    process.kill(this.#service.pid, 'SIGSTOP')
+  /** @returns whether there was something to pause */
+  pause(): boolean {
+    this.isPaused = this.#service !== null && signal(this.#service.pid, 'SIGSTOP')
+    return this.isPaused
   }
 
   resume(): void {
     if (this.#service === null || !this.isPaused) return
     this.isPaused = false
-    process.kill(this.#service.pid, 'SIGCONT')
+    signal(this.#service.pid, 'SIGCONT')
   }
 }

@@ -190,6 +190,7 @@ describe('a service', () => {
       DATABASE_MIGRATION_URL: urlOf(database.owner),
       WORKSPACE_SANDBOX_URL: 'http://127.0.0.1:9',
       AGENT_MANAGER_RUNNERS_OPENCODE_PATH: fakeOpencode(),
+      OPENAI_API_KEY: 'of-a-test',
     })
     const service = await startService(settings)
     try {

@@ -32,7 +32,7 @@ beforeAll(async () => {
       adapters: [adapter],
       missing: [],
       containment: 'process',
-      environment: {},
+      environment: { OPENAI_API_KEY: 'of-a-test' },
     }),
     sandbox: createSandboxClient({
       baseUrl: () => embedded.url(),
@@ -42,6 +42,7 @@ beforeAll(async () => {
     containment: 'process',
     allowInPlace: false,
     sandboxHidesGit: false,
+    environment: {},
   }
 })
 afterAll(async () => {

@@ -39,8 +39,10 @@ const conversation = () =>
     steer: (runId) => woken.push(`steer ${runId}`),
     interrupting: (runId) => woken.push(`interrupt ${runId}`),
   })
+const inputsOf = async (runId: string) =>
+  (await conversation().inputs(runId, { size: 1000, after: null, offset: 0 })).items
 const say = (runId: string, message: string, delivery: 'queue' | 'steer' = 'queue') =>
-  conversation().continue(runId, { message, delivery })
+  conversation().continue(runId, { message, delivery, actor: 'ann' })
 const history = async (runId: string) =>
   (await readEvents(database.db, { runId, after: 0, limit: 100, types: [] })).map((event) => {
     const { status, input } = JSON.parse(event.payloadText)
@@ -62,7 +64,13 @@ describe('continue', () => {
       })
       const { run, input } = await say(runId, 'and now this')
       expect(run).toMatchObject({ status: 'pending', turn: 4, diff: null, endedAt: null, failure: null })
-      expect(input).toMatchObject({ status: 'queued', turn: 4, source: 'continue', sequence: null })
+      expect(input).toMatchObject({
+        status: 'queued',
+        turn: 4,
+        source: 'continue',
+        sequence: null,
+        actor: 'ann',
+      })
       expect(await history(runId)).toEqual([`${status}->pending continued`])
     },
   )
@@ -135,7 +143,7 @@ describe('continue', () => {
       })
       .execute()
     await expect(say(runId, 'x')).rejects.toMatchObject({ code: 'STATE_TRANSITION_INVALID' })
-    expect(await conversation().inputs(runId)).toEqual([])
+    expect(await inputsOf(runId)).toEqual([])
     await conversation().goOn(runId)
     expect((await findRun(database.db, runId))?.status).toBe('needs_review')
   })
@@ -162,11 +170,32 @@ describe('an input that waits', () => {
     await expect(conversation().editInput(runId, uuid(), 'x')).rejects.toMatchObject({
       code: 'NOT_FOUND_INPUT',
     })
-    expect(await conversation().inputs(runId)).toMatchObject([
+    expect(await inputsOf(runId)).toMatchObject([
       { content: 'better', status: 'delivered', sequence: 9 },
       { content: 'second', status: 'cancelled' },
     ])
     expect(await history(runId)).toEqual(['input cancelled'])
+  })
+})
+
+describe('the inputs of a run', () => {
+  test('come by page, and a page goes on where the one before ended', async () => {
+    const runId = await insertRunRow(database.db, { status: 'running' })
+    const other = await insertRunRow(database.db, { status: 'running' })
+    for (const text of ['a', 'b', 'c', 'd', 'e']) await say(runId, text)
+    await say(other, 'x')
+    const page = (after: string | null) => conversation().inputs(runId, { size: 2, after, offset: 0 })
+    const first = await page(null)
+    await say(runId, 'f')
+    const second = await page(first.next)
+    const third = await page(second.next)
+    expect([first, second, third].map(({ items }) => items.map(({ content }) => content))).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+      ['e', 'f'],
+    ])
+    expect(third).toMatchObject({ total: 6, totalExact: true, next: null })
+    await expect(page('abc')).rejects.toMatchObject({ code: 'VALIDATION_FIELD' })
   })
 })
 
@@ -198,7 +227,15 @@ describe('what a turn begins with', () => {
     capabilities = able,
   ) => planTurn(database.db, row, { isSameFolder, capabilities })
   const tell = async (runId: string, content: string, turn: number) => {
-    const input = { id: uuid(), runId, turn, source: 'continue', delivery: 'queue', content } as const
+    const input = {
+      id: uuid(),
+      runId,
+      turn,
+      source: 'continue',
+      delivery: 'queue',
+      content,
+      actor: null,
+    } as const
     await insertInput(database.db, input)
     return input
   }
@@ -231,7 +268,7 @@ describe('what a turn begins with', () => {
     await conversation().cancelInput(runId, input.id)
     const now = { ...input, content: 'better' }
     await expect(deliverInput(database.db, now, { turn: 1, sequence: 1 })).rejects.toThrow(InputChanged)
-    expect(await conversation().inputs(runId)).toMatchObject([{ status: 'cancelled', content: 'better' }])
+    expect(await inputsOf(runId)).toMatchObject([{ status: 'cancelled', content: 'better' }])
   })
 
   test('the conversation so far, where the session cannot go on', async () => {
@@ -297,6 +334,6 @@ test('a finished run whose task was deleted goes on no more, and keeps nothing o
 
   await expect(say(runId, 'more')).rejects.toMatchObject({ code: 'NOT_FOUND_TASK' })
 
-  expect(await conversation().inputs(runId)).toEqual([])
+  expect(await inputsOf(runId)).toEqual([])
   expect((await findRun(db, runId))?.status).toBe('complete')
 })

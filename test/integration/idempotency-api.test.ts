@@ -186,6 +186,8 @@ describe('the key of a run', () => {
         requestDigest: 'd',
         inputId: uuid(),
         prompt: 'p',
+        retryOf: null,
+        forkOf: null,
       }),
     )
 

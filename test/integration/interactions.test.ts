@@ -279,6 +279,7 @@ describe('a question', () => {
     await service().answer(runId, id, given({ 'Which?': 'A' }), 'ann')
     await desk.look()
     expect(await answer).toMatchObject({ answers: { 'Which?': 'A' } })
+    expect((await history(runId)).map(([, , , reason]) => reason)).toContain('Which?: A')
   })
 
   test('nobody answers is told to the agent, whatever the default for permissions', async () => {

@@ -19,7 +19,15 @@ async function steered(...contents: readonly string[]) {
   const { db } = database
   const runId = await insertRunRow(db, { status: 'running', attempt: 1 })
   for (const content of contents)
-    await insertInput(db, { id: uuid(), runId, turn: 1, source: 'continue', delivery: 'steer', content })
+    await insertInput(db, {
+      id: uuid(),
+      runId,
+      turn: 1,
+      source: 'continue',
+      delivery: 'steer',
+      content,
+      actor: null,
+    })
   const log = createLogger('fatal')
   const writer = new RunWriter({
     db,
@@ -31,7 +39,8 @@ async function steered(...contents: readonly string[]) {
     isTrusted: () => true,
     lost: () => {},
   })
-  const statuses = async () => (await listInputs(db, runId)).map(({ status }) => status)
+  const statuses = async () =>
+    (await listInputs(db, runId, { size: 10, after: null, offset: 0 })).items.map(({ status }) => status)
   return { steering: new Steering({ db, log, writer, runId, turn: 1 }), statuses }
 }
 

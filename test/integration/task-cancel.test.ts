@@ -30,6 +30,7 @@ beforeAll(async () => {
       containment: 'none',
       allowInPlace: false,
       sandboxHidesGit: false,
+      environment: {},
     },
     levers: { maxTurns: 1, timeoutMs: 60_000, requiresSandbox: true, requiresApproval: true },
     projectRoots: [],

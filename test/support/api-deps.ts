@@ -17,6 +17,15 @@ import type { RunnerView } from '../../internal/runner/registry.ts'
 import type { NewTask, Task, TaskFilter, TaskUpdate } from '../../internal/task/task.ts'
 import { memoryKeys } from './api-idempotency.ts'
 import {
+  type AskedOfRuns,
+  artifactUseCases,
+  copyUseCases,
+  endingUseCases,
+  explainUseCases,
+  missingRun,
+  transcriptUseCases,
+} from './api-run-deps.ts'
+import {
   aFullRun,
   anEvent,
   anInput,
@@ -69,10 +78,8 @@ const RUNNER: RunnerView = {
   models: [{ id: 'scripted/m', description: 'Scripted' }],
 }
 
-const missingRun = (id: string): AppError => new AppError('NOT_FOUND_RUN', `There is no run ${id}.`)
-
 /** What the use cases were asked, by name. */
-export interface Asked {
+export interface Asked extends AskedOfRuns {
   profile?: NewProfile
   ensure?: { profileKey: string; defaults: NewProfile | null; updateExisting: boolean }
   profiles?: { filter: ProfileFilter; page: PageRequest }
@@ -88,7 +95,8 @@ export interface Asked {
   list?: { filter: RunFilter; page: PageRequest }
   stop?: { id: string; actor: string }
   interrupt?: { id: string; actor: string }
-  continue?: { id: string; message: string; delivery: string }
+  continue?: { id: string; message: string; delivery: string; actor?: string }
+  inputs?: PageRequest
   edit?: { id: string; inputId: string; message: string }
   cancel?: { id: string; inputId: string }
   answer?: { runId: string; id: string; answer: InteractionAnswer; actor: string }
@@ -123,6 +131,10 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     tasks: taskUseCases(asked),
     taskCancel: taskCancelUseCase(asked),
     runs: runUseCases(asked),
+    ending: endingUseCases(asked),
+    transcripts: transcriptUseCases(asked),
+    explain: explainUseCases,
+    artifacts: artifactUseCases,
     conversation: conversationUseCases(asked),
     events: eventUseCases(asked),
     review: reviewUseCases(asked),
@@ -231,6 +243,7 @@ function knownTask(id: string): Task {
 }
 
 const runUseCases = (asked: Asked): ApiDeps['runs'] => ({
+  ...copyUseCases(asked),
   create: async (request, id) => {
     asked.run = request
     return {
@@ -259,16 +272,18 @@ const conversationUseCases = (asked: Asked): ApiDeps['conversation'] => ({
     if (id !== RUN_ID) throw missingRun(id)
     return aRun({ status: 'running' })
   },
-  continue: async (id, { message, delivery }, inputId) => {
-    asked.continue = { id, message, delivery }
+  continue: async (id, { message, delivery, actor }, inputId) => {
+    asked.continue = { id, message, delivery, ...(actor !== null && { actor }) }
     if (id !== RUN_ID) throw missingRun(id)
     const input = anInput({ content: message, delivery, ...(inputId && { id: inputId }) })
     return { run: aRun({ turn: 2 }), input }
   },
-  inputs: async (id) => {
+  inputs: async (id, page) => {
+    asked.inputs = page
     if (id !== RUN_ID) throw missingRun(id)
     const told = { turn: 1, source: 'prompt', status: 'delivered', deliveredAt: NOW, sequence: 2 } as const
-    return [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    const items = [anInput({ id: UNKNOWN_ID, content: 'do it', ...told }), anInput()]
+    return { items, total: 2, totalExact: true, next: null }
   },
   editInput: async (id, inputId, message) => {
     asked.edit = { id, inputId, message }

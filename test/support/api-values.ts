@@ -94,6 +94,8 @@ export const aRun = (change: Partial<Run> = {}): Run => ({
   costSource: 'unknown',
   diff: null,
   idempotencyKey: null,
+  retryOf: null,
+  forkOf: null,
   lastSeq: 0,
   createdAt: NOW,
   updatedAt: NOW,
@@ -228,5 +230,6 @@ export const anInput = (change: Partial<RunInput> = {}): RunInput => ({
   createdAt: NOW,
   deliveredAt: null,
   sequence: null,
+  actor: null,
   ...change,
 })

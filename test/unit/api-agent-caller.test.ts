@@ -37,6 +37,11 @@ const CHANGING = [
   ['POST', '/api/v1/profiles/ensure', { profile_key: 'k', defaults: {} }],
   ['POST', '/api/v1/tasks', { task: { title: 't', project_root: '/p' } }],
   ['POST', '/api/v1/runs', { task_id: TASK_ID }],
+  ['POST', '/api/v1/runs/stop-all', {}],
+  ['POST', '/api/v1/runs/tag/a-tag/stop', {}],
+  ['DELETE', RUN, undefined],
+  ['POST', `${RUN}/retry`, {}],
+  ['POST', `${RUN}/fork`, {}],
   ['POST', `${RUN}/stop`, {}],
   ['POST', `${RUN}/interrupt`, {}],
   ['POST', `${RUN}/continue`, { message: 'm' }],
@@ -82,6 +87,7 @@ describe('a process of a run', () => {
         .replace('codex', '{runner_type}')
         .replace(/(?<=profiles\/|tasks\/|runs\/)[0-9a-f-]{36}/, '{id}')
         .replace(INPUT_ID, '{input_id}')
+        .replace('a-tag', '{tag}')
       return `${method} ${path.replace(INTERACTION_ID, '{interaction_id}')}`
     })
     expect(documented.sort()).toEqual(tried.sort())

@@ -126,7 +126,7 @@ describe('requests that fit no route', () => {
   )
 
   it.each([
-    ['DELETE', `/api/v1/runs/${RUN_ID}`, 'GET, HEAD'],
+    ['PUT', `/api/v1/runs/${RUN_ID}`, 'DELETE, GET, HEAD'],
     ['PUT', '/api/v1/runs?x=1', 'GET, HEAD, POST'],
     ['GET', `/api/v1/tasks/${RUN_ID}/cancel`, 'POST'],
   ] as const)('%s %s takes other methods', async (method, url, allow) => {

@@ -25,6 +25,7 @@ const queued = {
   created_at: '2026-11-21T10:00:00.000Z',
   delivered_at: null,
   sequence: null,
+  actor: null,
 }
 
 /** A server whose use cases of this name refuse. */
@@ -53,6 +54,8 @@ describe('POST /runs/{id}/continue', () => {
 
     expect(response.json().input).toMatchObject({ delivery: 'steer', message: 'stop that' })
     expect(asked.continue?.delivery).toBe('steer')
+    await go({ message: 'x', actor: 'ann' })
+    expect(asked.continue?.actor).toBe('ann')
   })
 
   it('takes a message of 2 MiB and no more', async () => {
@@ -115,7 +118,18 @@ describe('GET /runs/{id}/inputs', () => {
         },
         queued,
       ],
+      total: 2,
+      total_exact: true,
+      next_page_token: null,
     })
+    expect(asked.inputs).toEqual({ size: 100, after: null, offset: 0 })
+  })
+
+  it('shows them by page', async () => {
+    await app.inject(`${RUN}/inputs?pageSize=7&page_token=${INPUT_ID}`)
+
+    expect(asked.inputs).toEqual({ size: 7, after: INPUT_ID, offset: 0 })
+    expect((await app.inject(`${RUN}/inputs?page_size=1001`)).statusCode).toBe(400)
   })
 
   it.each([UNKNOWN_ID, 'nonsense'])('knows no run %s', async (id) => {
