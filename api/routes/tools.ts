@@ -84,7 +84,7 @@ function addPreflights(app: RouteApp): void {
         summary: 'Ask what may be asked',
         description: 'Answers that GET may be called.',
         ...(url.endsWith(':name') && { params: toolParams }),
-        response: { 204: nothing, ...problems(...WITH_BODY) },
+        response: { 204: nothing, ...problems(...READING, ...WITH_BODY) },
       },
       handler: async (_request, reply) => reply.code(204).header('allow', 'GET, HEAD, OPTIONS').send(),
     })

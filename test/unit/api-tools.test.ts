@@ -129,6 +129,16 @@ describe('POST /api/v1/runners/{runner_type}/probe', () => {
   })
 })
 
+it('refuses a path that no database can keep', async () => {
+  const answer = await get('/api/v1/tools/a%00b')
+
+  expect([answer.statusCode, answer.json().code, answer.json().errors[0].field]).toEqual([
+    400,
+    'VALIDATION_FIELD',
+    'name',
+  ])
+})
+
 describe('GET /api/v1/runner-models', () => {
   it('lists what the runners know, and no preset that does not work', async () => {
     expect((await get('/api/v1/runner-models')).json()).toEqual({
