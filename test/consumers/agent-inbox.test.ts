@@ -147,16 +147,16 @@ describe('a restart of both', () => {
     const stopped = await spawn(project('stopped too'))
     await stopAgent(service.url, stopped.run_id)
     await follow(service.url, stopped.run_id, behavior)
-    const going = await spawn(project('going'))
     const failing = await spawnFailing()
+    const going = await spawn(project('going'))
 
     await service.end('SIGKILL')
     service = await startService(world.env)
 
+    expect(await reconcile(service.url, going.run_id)).toEqual({ outcome: 'goes on', error: null })
     expect(await reconcile(service.url, done.run_id)).toEqual({ outcome: 'completed', error: null })
     expect(await reconcile(service.url, stopped.run_id)).toEqual({ outcome: 'cancelled', error: null })
     expect(await reconcile(service.url, failing)).toEqual({ outcome: 'failed', error: expect.any(String) })
-    expect(await reconcile(service.url, going.run_id)).toEqual({ outcome: 'goes on', error: null })
     await follow(service.url, going.run_id, behavior)
     expect(await reconcile(service.url, going.run_id)).toEqual({ outcome: 'completed', error: null })
   })
