@@ -24,6 +24,12 @@ module.exports = {
       'product code never needs a test helper',
     ),
     rule(
+      'examples-stand-alone',
+      { path: '^examples/' },
+      { path: '^(cmd|internal|adapters|test|api/(?!client/))' },
+      'what a client may use is the API, or the library for it',
+    ),
+    rule(
       'internal-is-inner',
       { path: '^internal/' },
       { path: '^(api|adapters)/' },
@@ -74,7 +80,7 @@ module.exports = {
     rule('not-unresolvable', {}, { couldNotResolve: true }, 'a name that leads nowhere'),
     rule(
       'no-orphans',
-      { orphan: true, pathNot: '^test/|[.]config[.]ts$|[.]d[.]ts$|^cmd/[^/]+/main[.]ts$' },
+      { orphan: true, pathNot: '^(test|examples)/|[.]config[.]ts$|[.]d[.]ts$|^cmd/[^/]+/main[.]ts$' },
       {},
       'nothing reaches it',
     ),
