@@ -24,6 +24,12 @@ module.exports = {
       'product code never needs a test helper',
     ),
     rule(
+      'examples-stand-alone',
+      { path: '^examples/' },
+      { path: '^(cmd|internal|adapters|test|api/(?!client/))' },
+      'what a client may use is the API, or the library for it',
+    ),
+    rule(
       'internal-is-inner',
       { path: '^internal/' },
       { path: '^(api|adapters)/' },
@@ -60,12 +66,6 @@ module.exports = {
       'it runs in browsers: of the service it knows the types, and of the platform what all of them have',
     ),
     rule(
-      'examples-are-clients',
-      { path: '^examples/' },
-      { path: '^(api|internal|adapters|cmd)/', pathNot: '^api/client/index[.]ts$' },
-      'what they need everybody can have',
-    ),
-    rule(
       'pure-core',
       { path: '^internal/(run|event|task|profile|approval)/(run|event|task|profile|approval|scope)[.]ts$' },
       { path: '^node:|node_modules/(pg|kysely|fastify)/|-(store|service)[.]ts$' },
@@ -86,7 +86,7 @@ module.exports = {
     rule('not-unresolvable', {}, { couldNotResolve: true }, 'a name that leads nowhere'),
     rule(
       'no-orphans',
-      { orphan: true, pathNot: '^test/|[.]config[.]ts$|[.]d[.]ts$|^cmd/[^/]+/main[.]ts$' },
+      { orphan: true, pathNot: '^(test|examples)/|[.]config[.]ts$|[.]d[.]ts$|^cmd/[^/]+/main[.]ts$' },
       {},
       'nothing reaches it',
     ),

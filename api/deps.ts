@@ -28,8 +28,9 @@ import type { StoppedRuns } from '../internal/run/run-ending.ts'
 import type { RunInput } from '../internal/run/run-input.ts'
 import type { RunPlan, RunWish } from '../internal/run/run-plan.ts'
 import type { NewRun } from '../internal/run/run-service.ts'
-import type { Delta } from '../internal/runner/port.ts'
+import type { Delta, RunnerType } from '../internal/runner/port.ts'
 import type { RunnerView } from '../internal/runner/registry.ts'
+import type { RunnerCheck } from '../internal/runner/runner-check.ts'
 import type { NewTask, Task, TaskFilter, TaskStatus, TaskUpdate } from '../internal/task/task.ts'
 import type { TranscriptPage } from '../internal/transcript/transcript-service.ts'
 import type { StreamKind, StreamLimits } from './limits.ts'
@@ -194,6 +195,14 @@ export interface ReviewUseCases {
   reject(runId: string, request: { actor: string | null; reason: string | null }): Promise<Run>
 }
 
+export interface RunnerUseCases {
+  list(): Promise<readonly RunnerView[]>
+  /** Those that this build has an adapter for. */
+  readonly types: readonly RunnerType[]
+  /** Looks at one thoroughly, without asking a model; at most half a minute, never throws. */
+  check(type: RunnerType): Promise<RunnerCheck>
+}
+
 export interface TranscriptUseCases {
   /** The conversation above a number, rebuilt from the log. Throws NOT_FOUND_RUN. */
   page(runId: string, request: { afterSequence: number; limit: number }): Promise<TranscriptPage>
@@ -273,6 +282,6 @@ export interface ApiDeps {
   isAgent(peer: Peer): boolean | Promise<boolean>
   /** Turns the database's own failures into DATABASE_CONNECTION; everything else comes back as it is. */
   asAppError(error: unknown): unknown
-  readonly runners: { list(): Promise<readonly RunnerView[]> }
+  readonly runners: RunnerUseCases
   readonly health: { report(): Promise<HealthReport> }
 }

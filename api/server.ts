@@ -44,6 +44,7 @@ import { addRunStreamRoutes } from './routes/run-streams.ts'
 import { addRunnerRoutes } from './routes/runners.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addTaskRoutes } from './routes/tasks.ts'
+import { addToolRoutes } from './routes/tools.ts'
 import { addOpenStreams, type OpenStreams } from './streams/open-streams.ts'
 import { addWebSocket } from './ws/route.ts'
 
@@ -113,6 +114,7 @@ function addRoutes(app: RouteApp, deps: ApiDeps, streams: OpenStreams): void {
   addReviewRoutes(app, deps)
   addArtifactRoutes(app, deps)
   addRunnerRoutes(app, deps)
+  addToolRoutes(app, deps)
   addHealthRoutes(app, deps)
   addMetricsRoute(app, deps)
   addDocsRoute(app)

@@ -42,6 +42,7 @@ export const ERRORS = {
   NOT_FOUND_RUN: kind(404, 'No such run', 'fix_input'),
   NOT_FOUND_INPUT: kind(404, 'No such input', 'fix_input'),
   NOT_FOUND_INTERACTION: kind(404, 'No such interaction', 'fix_input'),
+  NOT_FOUND_TOOL: kind(404, 'No such tool', 'fix_input'),
   NOT_FOUND_ARTIFACT: kind(404, 'No such artifact', 'fix_input'),
   NOT_FOUND_RUNNER: kind(404, 'No such runner', 'fix_input'),
   METHOD_NOT_ALLOWED: kind(405, 'The route does not take this method', 'fix_input'),

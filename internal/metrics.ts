@@ -45,6 +45,18 @@ export const COUNTERS = {
     labels: ['status'],
   },
   approvals_total: { help: 'Decisions on diffs, by action and outcome.', labels: ['action', 'outcome'] },
+  stream_waits_total: {
+    help: 'Times a stream had more to send than its reader had taken, and waited for it.',
+    labels: [],
+  },
+  stream_deltas_dropped_total: {
+    help: 'Texts on their way that were not sent because the reader was behind.',
+    labels: [],
+  },
+  stream_readers_sent_away_total: {
+    help: 'Streams closed because their reader took nothing for too long, or asked without reading.',
+    labels: [],
+  },
 } as const satisfies Record<string, Spec>
 
 /** Distributions of seconds. */
@@ -96,6 +108,7 @@ export const READINGS = {
     help: 'Characters of those events; a run that reaches its limit makes its agent wait.',
     labels: [],
   },
+  feed_watched: { help: 'What is watched live: single runs, and watchers of many.', labels: ['kind'] },
   db_pool_connections: { help: 'Database connections by state.', labels: ['state'] },
   db_pool_waiting: { help: 'Statements that wait for a database connection.', labels: [] },
   db_pool_max: { help: 'Database connections at most.', labels: [] },

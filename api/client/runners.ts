@@ -2,7 +2,7 @@
 import { SLOW_REQUEST_TIMEOUT_MS } from './limits.ts'
 import { path } from './path.ts'
 import type { CallOptions, Transport } from './transport.ts'
-import type { ProbeResult, Runner } from './types.ts'
+import type { ProbeResult, Runner, RunnerModels } from './types.ts'
 
 export class Runners {
   readonly #transport: Transport
@@ -29,7 +29,7 @@ export class Runners {
   }
 
   /** The models that are known for each runner. */
-  models(options: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+  models(options: CallOptions = {}): Promise<RunnerModels> {
     return this.#transport.json({ method: 'GET', path: '/api/v1/runner-models', ...options })
   }
 }

@@ -1,8 +1,7 @@
 /** The tool manifest: what a language model can be given to use this service. */
 import { path } from './path.ts'
 import type { CallOptions, Transport } from './transport.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import type { Tool, ToolManifest } from './types.ts'
 
 export class Tools {
   readonly #transport: Transport
@@ -11,11 +10,11 @@ export class Tools {
     this.#transport = transport
   }
 
-  list(options: CallOptions = {}): Promise<Json> {
+  list(options: CallOptions = {}): Promise<ToolManifest> {
     return this.#transport.json({ method: 'GET', path: '/api/v1/tools', ...options })
   }
 
-  get(name: string, options: CallOptions = {}): Promise<Json> {
+  get(name: string, options: CallOptions = {}): Promise<Tool> {
     return this.#transport.json({ method: 'GET', path: path`/api/v1/tools/${name}`, ...options })
   }
 }

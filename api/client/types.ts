@@ -28,8 +28,9 @@ import type { explainAnswer } from '../schemas/run-explain.ts'
 import type { continueAnswer, inputAnswer } from '../schemas/run-input.ts'
 import type { messagesAnswer } from '../schemas/run-message.ts'
 import type { createRunBody, forkBody, listRunsQuery, retryBody } from '../schemas/run-request.ts'
-import type { runnersAnswer } from '../schemas/runner.ts'
+import type { probeAnswer, runnerModelsAnswer, runnersAnswer } from '../schemas/runner.ts'
 import type { listTasksQuery, taskIn, taskOut } from '../schemas/task.ts'
+import type { toolsAnswer } from '../schemas/tool.ts'
 
 /** `claude-code` -> `RUNNER_TYPE_CLAUDE_CODE`: how enums of the original's proto go out. */
 type FullName<P extends string, V extends string> = V extends `${infer A}-${infer B}`
@@ -141,12 +142,9 @@ export type StopAllRequest = In<typeof stopAllBody>
 export type RetryRequest = Omit<In<typeof retryBody>, 'run_id'>
 export type ForkRequest = Omit<In<typeof forkBody>, 'run_id'>
 
-export interface ProbeResult {
-  readonly success: boolean
-  readonly latency_ms: number
-  readonly error: string | null
-  readonly details: Readonly<Record<string, unknown>>
-}
-
+export type ProbeResult = Out<typeof probeAnswer>['result']
+export type RunnerModels = Out<typeof runnerModelsAnswer>
+export type ToolManifest = Out<typeof toolsAnswer>
+export type Tool = ToolManifest['tools'][number]
 export type Runner = With<Out<typeof runnersAnswer>['runners'][number], { runner_type: RunnerTypeName }>
 export type Health = Out<typeof protoHealthAnswer>

@@ -23,15 +23,25 @@ export function decode<S extends z.ZodType>(schema: S, input: unknown, where: st
 
 /** For fastify: validates one part of a request; a missing body or query counts as an empty object. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
-  if (httpPart === 'headers' || httpPart === 'params') return (input) => plain(schema, input)
+  if (httpPart === 'headers') return (input) => plain(schema, input)
+  if (httpPart === 'params') {
+    return (input) =>
+      orError(() => {
+        checkTexts(input)
+        return plain(schema, input)
+      })
+  }
   const where = httpPart === 'querystring' ? 'query' : 'body'
-  return (input) => {
-    try {
-      return { value: decode(schema, input ?? {}, where) }
-    } catch (error) {
-      if (error instanceof AppError) return { error }
-      throw error
-    }
+  return (input) => orError(() => ({ value: decode(schema, input ?? {}, where) }))
+}
+
+/** What a caller got wrong is a value for fastify; the rest is a bug. */
+function orError<T>(check: () => T): T | { readonly error: AppError } {
+  try {
+    return check()
+  } catch (error) {
+    if (error instanceof AppError) return { error }
+    throw error
   }
 }
 

@@ -58,6 +58,7 @@ function mendOperation(operation: unknown): void {
     body['required'] = Array.isArray(required) && required.length > 0
   }
   for (const [status, response] of Object.entries(at(operation, 'responses') ?? {})) {
+    if (status === '204' && isObject(response)) delete response['content']
     if (isObject(response) && response['description'] === UNDESCRIBED) {
       response['description'] = DESCRIPTIONS[status] ?? UNDESCRIBED
     }

@@ -20,6 +20,7 @@ const TAGS = [
   { name: 'review', description: 'What a run would change, and the decision about it.' },
   { name: 'artifacts', description: 'What a run leaves: diffs, transcripts.' },
   { name: 'runners', description: 'The agent programs.' },
+  { name: 'tools', description: 'What a chat may offer to its model.' },
   { name: 'service', description: 'Health and this document.' },
 ]
 

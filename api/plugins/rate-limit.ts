@@ -14,7 +14,7 @@ const EXPENSIVE: ReadonlySet<string> = new Set([
   'POST /api/v1/runs',
   'POST /api/v1/runs/:id/retry',
   'POST /api/v1/runs/:id/fork',
-  'POST /api/v1/runners/:runner/probe',
+  'POST /api/v1/runners/:runner_type/probe',
 ])
 
 export function addRateLimit(app: FastifyInstance, { limits }: Pick<ApiDeps, 'limits'>): void {

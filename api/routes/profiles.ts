@@ -4,7 +4,7 @@ import type { RouteApp } from '../route-app.ts'
 import { checkRepeatedId, deletedAnswer, idOr404, idParams, noQuery } from '../schemas/common.ts'
 import { etagOf, ifMatchFrom, ifMatchHeaders } from '../schemas/etag.ts'
 import { pageFrom, pageView } from '../schemas/page.ts'
-import { problems, READING, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WITH_BODY, WRITING } from '../schemas/problem.ts'
 import {
   createProfileBody,
   ensureProfileAnswer,
@@ -172,7 +172,13 @@ function addDelete(app: RouteApp, { profiles }: ApiDeps): void {
       headers: ifMatchHeaders,
       response: {
         200: deletedAnswer,
-        ...problems(...READING, 'POLICY_AGENT_CALLER', 'NOT_FOUND_PROFILE', 'PRECONDITION_FAILED'),
+        ...problems(
+          ...READING,
+          ...WITH_BODY,
+          'POLICY_AGENT_CALLER',
+          'NOT_FOUND_PROFILE',
+          'PRECONDITION_FAILED',
+        ),
       },
     },
     handler: async ({ params, headers }) => {

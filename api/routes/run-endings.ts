@@ -2,7 +2,7 @@
 import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
-import { problems, READING, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WITH_BODY, WRITING } from '../schemas/problem.ts'
 import { getRunAnswer } from '../schemas/run.ts'
 import {
   deletedAnswer,
@@ -95,7 +95,13 @@ function addDelete(app: RouteApp, { ending }: ApiDeps): void {
       querystring: noQuery,
       response: {
         200: deletedAnswer,
-        ...problems(...READING, 'POLICY_AGENT_CALLER', 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID'),
+        ...problems(
+          ...READING,
+          ...WITH_BODY,
+          'POLICY_AGENT_CALLER',
+          'NOT_FOUND_RUN',
+          'STATE_TRANSITION_INVALID',
+        ),
       },
     },
     handler: async ({ params, principal }) => {

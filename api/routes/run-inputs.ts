@@ -3,7 +3,7 @@ import type { ApiDeps } from '../deps.ts'
 import type { RouteApp } from '../route-app.ts'
 import { checkRepeatedId, idOr404, idParams, noQuery } from '../schemas/common.ts'
 import { pageFrom, pageView } from '../schemas/page.ts'
-import { problems, READING, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WITH_BODY, WRITING } from '../schemas/problem.ts'
 import {
   continueAnswer,
   continueBody,
@@ -40,7 +40,13 @@ function addContinue(app: RouteApp, { conversation }: ApiDeps): void {
       body: continueBody,
       response: {
         202: continueAnswer,
-        ...problems(...WRITING, 'NOT_FOUND_RUN', 'STATE_TRANSITION_INVALID', 'RUNNER_CAPABILITY'),
+        ...problems(
+          ...WRITING,
+          'NOT_FOUND_RUN',
+          'NOT_FOUND_TASK',
+          'STATE_TRANSITION_INVALID',
+          'RUNNER_CAPABILITY',
+        ),
       },
     },
     handler: async ({ params, body, reservation }, reply) => {
@@ -113,7 +119,10 @@ function addCancel(app: RouteApp, { conversation }: ApiDeps): void {
         'It stays in the list as cancelled. Repeating it is harmless; what the agent got is a 409.',
       params: inputParams,
       querystring: noQuery,
-      response: { 200: inputAnswer, ...problems(...READING, 'POLICY_AGENT_CALLER', ...ONE_INPUT) },
+      response: {
+        200: inputAnswer,
+        ...problems(...READING, ...WITH_BODY, 'POLICY_AGENT_CALLER', ...ONE_INPUT),
+      },
     },
     handler: async ({ params }) => {
       const id = idOr404(params.id, 'NOT_FOUND_RUN')

@@ -25,6 +25,7 @@ import { getRunView, runView } from '../schemas/run-view.ts'
 const ADMISSION = [
   'NOT_FOUND_TASK',
   'NOT_FOUND_PROFILE',
+  'STATE_PROFILE_ARCHIVED',
   'VALIDATION_PROJECT_ROOT',
   'VALIDATION_SCOPE',
   'SANDBOX_GIT_LAYOUT',

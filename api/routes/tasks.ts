@@ -4,7 +4,7 @@ import type { RouteApp } from '../route-app.ts'
 import { checkRepeatedId, deletedAnswer, idOr404, idParams, NOBODY, noQuery } from '../schemas/common.ts'
 import { etagOf, ifMatchFrom, ifMatchHeaders } from '../schemas/etag.ts'
 import { pageFrom, pageView } from '../schemas/page.ts'
-import { problems, READING, WRITING } from '../schemas/problem.ts'
+import { problems, READING, WITH_BODY, WRITING } from '../schemas/problem.ts'
 import {
   cancelTaskAnswer,
   cancelTaskBody,
@@ -147,6 +147,7 @@ function addDelete(app: RouteApp, { tasks }: ApiDeps): void {
         200: deletedAnswer,
         ...problems(
           ...READING,
+          ...WITH_BODY,
           'POLICY_AGENT_CALLER',
           'NOT_FOUND_TASK',
           'STATE_TRANSITION_INVALID',

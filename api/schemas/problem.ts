@@ -41,11 +41,15 @@ export const READING: readonly ErrorCode[] = [
   'VALIDATION_UNKNOWN_FIELD',
   'VALIDATION_CONFLICT',
 ]
-export const WRITING: readonly ErrorCode[] = [
-  ...READING,
+/** A body is read where the method may have one, even on routes that want none. */
+export const WITH_BODY: readonly ErrorCode[] = [
   'REQUEST_TIMEOUT',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
+]
+export const WRITING: readonly ErrorCode[] = [
+  ...READING,
+  ...WITH_BODY,
   'NOT_IMPLEMENTED',
   'POLICY_AGENT_CALLER',
 ]

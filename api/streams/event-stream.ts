@@ -12,7 +12,7 @@ import { Told } from './told.ts'
 
 const STREAM = { contentType: 'text/event-stream; charset=utf-8', farewell: FAREWELL }
 
-export interface EventStreamDeps extends Pick<ApiDeps, 'events' | 'interactions' | 'log'> {
+export interface EventStreamDeps extends Pick<ApiDeps, 'events' | 'interactions' | 'log' | 'metrics'> {
   readonly streams: OpenStreams
   readonly limits: StreamLimits
 }
@@ -45,7 +45,7 @@ export class EventStream {
       cut: () => this.#sink.cut(),
     })
     this.#sink.onEnd(() => place.close())
-    this.#outbox = new Outbox(this.#sink, deps.limits, () => this.#stop())
+    this.#outbox = new Outbox(this.#sink, deps.limits, deps.metrics, () => this.#stop())
     this.#watch = new RunWatch(wish, {
       outbox: this.#outbox,
       voice: sseVoice,

@@ -15,7 +15,7 @@ export interface ExportWish {
   readonly raw: boolean
 }
 
-export interface ExportDeps extends Pick<ApiDeps, 'events' | 'log'> {
+export interface ExportDeps extends Pick<ApiDeps, 'events' | 'log' | 'metrics'> {
   readonly streams: OpenStreams
   readonly limits: StreamLimits
 }
@@ -27,7 +27,7 @@ export async function exportLog(reply: FastifyReply, wish: ExportWish, deps: Exp
   const sink = httpSink(reply, { contentType: 'application/x-ndjson', farewell: null })
   const place = deps.streams.open('export', { end: () => undefined, cut: sink.cut })
   sink.onEnd(() => place.close())
-  const outbox = new Outbox(sink, deps.limits, () => undefined)
+  const outbox = new Outbox(sink, deps.limits, deps.metrics, () => undefined)
   try {
     for (let after: number | null = wish.afterSequence; after !== null && sink.isOpen; ) {
       const page = await readLines(deps, wish, after, through)

@@ -3,6 +3,7 @@
  * `room`, what is only nice to have is dropped, and a reader that takes nothing for too long is sent away with
  * the number it should go on from.
  */
+import type { Metrics } from '../../internal/metrics.ts'
 
 /** Why a connection is closed from this side. In every case the reader may come back and go on. */
 export type Farewell = 'restart' | 'try_later'
@@ -41,8 +42,11 @@ export class Outbox {
   /** The number of the last event that left this process. */
   #lastSequence = 0
 
+  readonly #metrics: Metrics
+
   /** @param ending called when nothing more will be sent: at the close, or when it starts */
-  constructor(sink: Sink, limits: OutboxLimits, ending: () => void) {
+  constructor(sink: Sink, limits: OutboxLimits, metrics: Metrics, ending: () => void) {
+    this.#metrics = metrics
     this.#sink = sink
     this.#ending = ending
     this.#limits = limits
@@ -56,6 +60,12 @@ export class Outbox {
 
   get isFull(): boolean {
     return this.#sink.unsentBytes >= this.#limits.bufferedBytes
+  }
+
+  /** What is only nice to have: sent when there is room, else dropped. */
+  offer(text: () => string): void {
+    if (this.isFull) this.#metrics.count('stream_deltas_dropped_total', {})
+    else this.send(text())
   }
 
   /** Queues one message; `sequence` is the number of the event it carries. */
@@ -75,6 +85,7 @@ export class Outbox {
   /** Resolves when more may be sent, or when the connection has ended. */
   room(): Promise<void> {
     if (!this.isFull || !this.isOpen) return Promise.resolve()
+    this.#metrics.count('stream_waits_total', {})
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
     })
@@ -82,6 +93,7 @@ export class Outbox {
 
   /** Ends the connection; the sink tells the client where to go on. */
   close(why: Farewell): void {
+    if (why === 'try_later') this.#metrics.count('stream_readers_sent_away_total', {})
     this.#sink.close(why, this.#lastSequence)
     this.#ending()
     this.#release()

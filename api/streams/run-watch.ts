@@ -112,8 +112,7 @@ export class RunWatch {
   /** Text on its way is only nice to have. */
   #delta(runId: string, turn: number, delta: Delta): void {
     const { outbox, voice } = this.#options
-    if (!this.#isOpen || this.#closed || outbox.isFull) return
-    outbox.send(voice.delta(runId, turn, delta))
+    if (this.#isOpen && !this.#closed) outbox.offer(() => voice.delta(runId, turn, delta))
   }
 }
 

@@ -5,7 +5,7 @@ import { AppError } from '../../internal/errors.ts'
 import type { ApiDeps } from '../deps.ts'
 import { MAX_SOCKET_MESSAGE_BYTES, MAX_STREAM_RUNS, SOCKET_LIMITS } from '../limits.ts'
 import { noQuery } from '../schemas/common.ts'
-import { problems } from '../schemas/problem.ts'
+import { problems, READING } from '../schemas/problem.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import { limitMessages } from './message-rate.ts'
 import { Session } from './session.ts'
@@ -44,7 +44,7 @@ export async function addWebSocket(app: FastifyInstance, deps: ApiDeps, streams:
       summary: 'Watch runs live',
       description: DESCRIPTION,
       querystring: noQuery,
-      response: problems('VALIDATION_UNKNOWN_FIELD', 'CAPACITY_CONNECTIONS'),
+      response: problems(...READING, 'CAPACITY_CONNECTIONS'),
     },
     preHandler: async () => streams.checkRoom('websocket'),
     handler: async () => {

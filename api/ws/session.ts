@@ -16,7 +16,7 @@ import { WideWatches } from './wide-watches.ts'
 type RawData = Buffer | ArrayBuffer | Buffer[]
 
 export interface SessionDeps
-  extends Pick<ApiDeps, 'log' | 'events' | 'tasks' | 'interactions' | 'asAppError'> {
+  extends Pick<ApiDeps, 'log' | 'events' | 'tasks' | 'interactions' | 'asAppError' | 'metrics'> {
   readonly limits: SocketLimits
 }
 
@@ -40,7 +40,7 @@ export class Session {
     this.#socket = socket
     this.#deps = deps
     this.#voice = sessionVoice(deps.events)
-    this.#outbox = new Outbox(socketSink(socket), deps.limits, () => this.#unwatchAll())
+    this.#outbox = new Outbox(socketSink(socket), deps.limits, deps.metrics, () => this.#unwatchAll())
     socket.on('message', (data) => this.#receive(data))
     this.#keepAlive()
     this.#outbox.send(connectedFrame(new Date()))

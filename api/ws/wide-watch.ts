@@ -93,8 +93,8 @@ export class WideWatch {
 
   #delta(runId: string, turn: number, delta: Delta): void {
     const { outbox, voice, isToldOtherwise } = this.#options
-    if (!this.#isOpen || this.#closed || outbox.isFull || isToldOtherwise(runId)) return
-    outbox.send(voice.delta(runId, turn, delta))
+    if (!this.#isOpen || this.#closed || isToldOtherwise(runId)) return
+    outbox.offer(() => voice.delta(runId, turn, delta))
   }
 }
 

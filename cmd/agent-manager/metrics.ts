@@ -2,13 +2,18 @@
 import { createPrometheusMetrics, type PrometheusMetrics } from '../../adapters/prometheus/index.ts'
 import type { Database } from '../../internal/db/pool.ts'
 import type { Engine } from '../../internal/engine/engine.ts'
+import type { EventFeed } from '../../internal/event/event-feed.ts'
 import { reading } from '../../internal/metrics.ts'
 import { cachedCounts, countRuns } from '../../internal/run/status-counts.ts'
 
 /** @param parts made later than what counts: asked only when somebody wants to see the metrics */
 export function createMetrics(
   database: Database,
-  parts: { engine(): Pick<Engine, 'load'>; maxConcurrentRuns: number },
+  parts: {
+    engine(): Pick<Engine, 'load'>
+    feed(): Pick<EventFeed, 'watched'>
+    maxConcurrentRuns: number
+  },
 ): PrometheusMetrics {
   const counts = cachedCounts(() => countRuns(database.db))
   const { engine } = parts
@@ -18,6 +23,13 @@ export function createMetrics(
     run_slots: () => reading(parts.maxConcurrentRuns),
     event_writer_queued_events: () => reading(engine().load.queuedEvents),
     event_writer_queued_bytes: () => reading(engine().load.queuedBytes),
+    feed_watched: () => {
+      const { runs, wide } = parts.feed().watched
+      return [
+        { labels: { kind: 'run' }, value: runs },
+        { labels: { kind: 'many' }, value: wide },
+      ]
+    },
     db_pool_connections: () => {
       const { inUse, idle } = database.load()
       return [

@@ -1,10 +1,14 @@
 /** The runners of this build: two adapters so far; the third is listed and says that it is missing. */
 import { createClaudeCodeAdapter } from '../../adapters/runners/claude-code/index.ts'
 import { createOpencodeAdapter } from '../../adapters/runners/opencode/index.ts'
+import type { ApiDeps } from '../../api/deps.ts'
 import type { Config } from '../../internal/config.ts'
+import { agentPath } from '../../internal/engine/agent-environment.ts'
 import type { Launcher } from '../../internal/launcher/port.ts'
 import type { RunnerCapabilities } from '../../internal/runner/port.ts'
 import { type MissingRunner, RunnerRegistry } from '../../internal/runner/registry.ts'
+import { RunnerChecker } from '../../internal/runner/runner-check.ts'
+import type { Parts } from './parts.ts'
 
 const NONE: RunnerCapabilities = {
   messages: false,
@@ -39,6 +43,19 @@ const MISSING: readonly MissingRunner[] = [
     message: 'not built yet in this version; use claude-code or opencode',
   },
 ]
+
+/** What the HTTP boundary may ask about them. */
+export function createRunnerUseCases(parts: Parts, registry: RunnerRegistry): ApiDeps['runners'] {
+  const { config, environment, launcher } = parts
+  const checker = new RunnerChecker({
+    registry,
+    launcher,
+    path: agentPath(environment['PATH']),
+    operatorHome: environment['HOME'] ?? null,
+    dataDir: config.dataDir,
+  })
+  return { list: () => registry.list(), types: registry.types, check: (type) => checker.check(type) }
+}
 
 export function createRunners(
   config: Config,

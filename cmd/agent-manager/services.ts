@@ -23,7 +23,7 @@ import { measuredSandbox } from '../../internal/sandbox/measured.ts'
 import { createMetrics } from './metrics.ts'
 import type { Parts } from './parts.ts'
 import { requestLimits } from './request-limits.ts'
-import { createRunners } from './runners.ts'
+import { createRunners, createRunnerUseCases } from './runners.ts'
 import { createUseCases } from './use-cases.ts'
 
 export interface Services {
@@ -40,6 +40,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
   const { db } = parts.database.database
   const metrics = createMetrics(parts.database.database, {
     engine: () => engine,
+    feed: () => feed,
     maxConcurrentRuns: levers.CONCURRENCY_MAX_CONCURRENT_RUNS,
   })
   const sandbox = measuredSandbox(parts.sandbox.service, metrics)
@@ -112,7 +113,7 @@ export async function buildServices(parts: Parts): Promise<Services> {
     idempotency,
     review,
     isAgent: (peer) => isAgentPeer(peer, parts.installationId),
-    runners: registry,
+    runners: createRunnerUseCases(parts, registry),
     asAppError,
     health: createHealth({
       askDatabase: (deadlineMs) => probeDatabase(parts.database.connection, deadlineMs),

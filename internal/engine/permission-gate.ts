@@ -55,8 +55,9 @@ const isRuleOf = (rules: readonly string[], toolName: string): boolean =>
   rules.some((rule) => rule.includes('(') && coversTool(rule.slice(0, rule.indexOf('(')), toolName))
 
 function judgePath({ config, root }: GateFacts, { toolName, path }: Asked): Verdict | null {
-  if (path === null || !WRITING.includes(toolName)) return null
+  if (!WRITING.includes(toolName)) return null
   if (config.allowedPaths.length === 0 && config.deniedPaths.length === 0) return null
+  if (path === null) return deny('In this run files are changed one at a time, each by its full path.')
   const way = relative(root, path)
   const matches = (globs: readonly string[]) => globs.some((glob) => minimatch(way, glob, GLOBS))
   if (matches(config.deniedPaths)) return deny(`${way} must not be written in this run.`)

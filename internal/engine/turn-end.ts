@@ -18,9 +18,10 @@ export interface TurnEnd {
   readonly reason: string | null
 }
 
+/** Clients that are older than `failure.code` look for the word timeout. */
 const TIMEOUTS = {
   wall_timeout: 'The turn took longer than its timeout.',
-  idle_timeout: 'The agent gave no sign of life for too long.',
+  idle_timeout: 'The agent gave no sign of life for too long (idle timeout).',
 } as const
 
 export function endOfTurn(facts: {

@@ -85,6 +85,7 @@ export async function runTurn(deps: TurnDeps, live: (turn: LiveTurn) => void): P
       maxTurns: config.maxTurns,
       allowedTools: config.allowedTools,
       deniedTools: config.deniedTools,
+      asksToWrite: config.allowedPaths.length > 0 || config.deniedPaths.length > 0,
       mcpServers: config.mcpServers,
       mcpEnv: deps.mcpEnv,
       trustProject: config.trustProject,

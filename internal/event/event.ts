@@ -31,7 +31,14 @@ export interface EventPayloads {
   }
   artifact: { type: string; path: string; size: number; mime_type: string }
   error: { code: string; message: string; retryable: boolean; recovery: string | null; details: unknown }
-  rate_limit: { limit_type: string; reset_time: string | null; retry_after: number | null; message: string }
+  rate_limit: {
+    limit_type: string
+    /** RFC 3339. */
+    reset_time: string | null
+    /** Whole seconds (`waitSeconds`): clients of the original's schema read 32 bits, and refuse a fraction. */
+    retry_after: number | null
+    message: string
+  }
   interaction: {
     interaction_id: string
     kind: 'permission' | 'question'
@@ -120,6 +127,19 @@ export interface StoredEvent {
   readonly createdAt: Date
   /** JSON text of the payload: an object with exactly one member. */
   readonly payloadText: string
+}
+
+/** The longest wait that is told: a year. */
+const MAX_WAIT_S = 366 * 24 * 60 * 60
+
+/** Whole seconds from `nowMs` until `untilMs`, both ms since 1970; 0 where it is over, at most a year. */
+export const waitSeconds = (untilMs: number, nowMs: number): number =>
+  Math.min(MAX_WAIT_S, Math.max(0, Math.ceil((untilMs - nowMs) / 1000)))
+
+/** RFC 3339 in UTC of ms since 1970; null: no time that can be said. */
+export function isoTime(ms: number): string | null {
+  const time = new Date(ms)
+  return Number.isNaN(time.getTime()) ? null : time.toISOString()
 }
 
 /** The payload of an event of that name. */

@@ -24,13 +24,24 @@ export interface StorableEvent {
 }
 
 export function toStorable(event: NewEvent, redactor: Redactor): StorableEvent {
-  const { name, payload } = bound(event.payload, redactor)
+  const { name, payload } = bound(withObjectInput(event.payload), redactor)
   return {
     name,
     payload,
     raw: event.raw === undefined ? null : cut(storableText(event.raw, redactor), MAX_RAW_BYTES),
     synthetic: event.synthetic ?? false,
   }
+}
+
+/**
+ * Clients of the original's schema read the input of a tool as an object and refuse a whole page of events for
+ * one that is not; what else a model made up for an input stands below `value`.
+ */
+function withObjectInput(payload: EventPayload): EventPayload {
+  if (!('tool_call' in payload)) return payload
+  const { input } = payload.tool_call
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input)
+  return isObject ? payload : { tool_call: { ...payload.tool_call, input: { value: input ?? null } } }
 }
 
 /** Text that a Postgres text column takes, without known secrets. */

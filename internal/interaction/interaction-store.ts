@@ -30,7 +30,8 @@ export const ONE_MORE_OPEN = {
   pending_interactions: sql<number>`pending_interactions + 1`,
   interaction_since: sql<Date>`CASE WHEN pending_interactions = 0 THEN now() ELSE interaction_since END`,
 }
-export const ONE_LESS_OPEN = { pending_interactions: sql<number>`pending_interactions - 1` }
+/** Never below none: of two who close the same one the second finds it closed a statement later, and is undone. */
+export const ONE_LESS_OPEN = { pending_interactions: sql<number>`greatest(pending_interactions - 1, 0)` }
 export const NONE_OPEN = { pending_interactions: 0 } as const
 
 export async function insertInteraction(tx: Db, interaction: NewInteraction): Promise<void> {

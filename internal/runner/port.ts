@@ -46,6 +46,23 @@ export interface RunnerProbe {
   readonly message: string
 }
 
+/** A model by the name that `model` of a profile takes. */
+export interface RunnerModel {
+  readonly id: string
+  readonly description: string
+}
+
+/** What it takes to bring a program up for a look at it. */
+export interface StartTrial {
+  /** Folders of its own, writable, thrown away afterwards. */
+  readonly home: string
+  readonly cwd: string
+  /** The environment without the runner's own settings. */
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly launch: TurnRequest['launch']
+}
+
 export type FailureCode =
   | 'agent_error'
   | 'agent_crashed'
@@ -200,6 +217,8 @@ export interface TurnRequest {
   /** Not empty: only these tools exist. Names and rules as in tools.ts. */
   readonly allowedTools: readonly string[]
   readonly deniedTools: readonly string[]
+  /** Rules about paths hold in this run: each write has to be asked, so that the gate sees its path. */
+  readonly asksToWrite: boolean
   readonly mcpServers: readonly McpServer[]
   /** Values for the names that `mcpServers` mention: name -> value. */
   readonly mcpEnv: Readonly<Record<string, string>>
@@ -268,10 +287,19 @@ export interface RunnerAdapter {
   readonly homeReadable: readonly string[]
   /** Names of the service's environment that this runner may need (keys, endpoints); nothing else passes. */
   readonly environment: readonly string[]
+  /** Models it is sure to know; it may take others by their full names. */
+  readonly models: readonly RunnerModel[]
+  /** Files under an operator's home that a login leaves there. */
+  readonly loginFiles: readonly string[]
   /** Of these tool rules the ones it cannot apply; absent in adapters without `toolAllow` and `toolDeny`. */
   unknownTools?(rules: readonly string[]): readonly string[]
   /** Looks at the program; at most 10 s, never throws. */
   probe(): Promise<RunnerProbe>
+  /**
+   * Brings the program up as for a turn, has it answer once, and ends it; no model is asked.
+   * @returns what is in the way, as one sentence; null: nothing. Never throws.
+   */
+  tryStart(trial: StartTrial): Promise<string | null>
   /**
    * Runs one turn to its end. Returns when the program and all it started are gone; throws only on a bug.
    */

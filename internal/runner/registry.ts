@@ -1,7 +1,7 @@
 /** The runners this replica has, each with what a look at the installed program last found. */
 import { AppError } from '../errors.ts'
 import type { Containment } from '../launcher/port.ts'
-import type { RunnerAdapter, RunnerCapabilities, RunnerProbe, RunnerType } from './port.ts'
+import type { RunnerAdapter, RunnerCapabilities, RunnerModel, RunnerProbe, RunnerType } from './port.ts'
 
 const PROBE_FRESH_MS = 30_000
 
@@ -9,6 +9,7 @@ export interface RunnerView extends RunnerProbe {
   readonly type: RunnerType
   readonly containment: Containment
   readonly capabilities: RunnerCapabilities
+  readonly models: readonly RunnerModel[]
 }
 
 /** A runner of the product that this build has no adapter for: listed, never available. */
@@ -57,6 +58,17 @@ export class RunnerRegistry {
     return probe
   }
 
+  /** A look at the program now; later ones begin with what it found. */
+  probeNow(type: RunnerType): Promise<RunnerProbe> {
+    this.#probes.delete(type)
+    return this.probe(type)
+  }
+
+  /** The runners that this build has an adapter for. */
+  get types(): readonly RunnerType[] {
+    return [...this.#adapters.keys()]
+  }
+
   /** Whether the service's environment holds a key or an endpoint for it. */
   hasProviderAccess(type: RunnerType): boolean {
     return this.#adapters.get(type)?.environment.some((name) => Boolean(this.#environment[name])) ?? false
@@ -76,6 +88,7 @@ export class RunnerRegistry {
             type: adapter.type,
             containment: this.#containment,
             capabilities: adapter.capabilities,
+            models: adapter.models,
             ...probe,
           })),
         ] as const,
@@ -83,7 +96,7 @@ export class RunnerRegistry {
     const missing = this.#missing.map(({ type, capabilities, message }) => {
       const containment = this.#containment
       const absent = { available: false, version: null, versionSupported: false, message }
-      return [type, Promise.resolve({ type, containment, capabilities, ...absent })] as const
+      return [type, Promise.resolve({ type, containment, capabilities, models: [], ...absent })] as const
     })
     return Object.fromEntries([...present, ...missing])
   }

@@ -191,7 +191,8 @@ test('of a service that runs it tells what the service stands on', async () => {
     expect(named(findings, 'service')[0]?.state).toBe('ok')
     expect(named(findings, 'database')[0]?.state).toBe('ok')
     expect(named(findings, 'claim_loop')[0]?.state).toBe('ok')
-    expect(named(findings, 'opencode')[0]?.state).toBe('ok')
+    expect(named(findings, 'opencode')[0]).toMatchObject({ state: 'ok' })
+    expect(named(findings, 'provider')[0]).toMatchObject({ state: 'ok' })
     expect(named(findings, 'sandbox')[0]).toMatchObject({
       state: 'fail',
       fix: expect.stringContaining('WORKSPACE_SANDBOX_URL'),

@@ -199,7 +199,10 @@ describe('nouns', () => {
     expect((await agentctl(['task', 'get', task.id], env)).code).toBe(1)
   })
 
-  test('runner: list', async () => {
+  test('runner: list, probe', async () => {
+    const probed = await agentctl(['runner', 'probe', 'opencode'], env)
+    expect([probed.code, probed.stdout]).toEqual([0, expect.stringMatching(/^opencode works \(\d+ ms\)/)])
+    expect((await agentctl(['runner', 'probe', 'claude-code'], env)).code).toBe(1)
     expect((await agentctl(['runner', 'list'], env)).stdout).toMatch(/^opencode +ready/m)
   })
 })

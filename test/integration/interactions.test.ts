@@ -148,6 +148,9 @@ describe('a permission request', () => {
         ? ['fulfilled', 'rejected', 'fulfilled']
         : ['rejected', 'fulfilled', 'rejected'],
     )
+    for (const result of results)
+      if (result.status === 'rejected')
+        expect(result.reason).toMatchObject({ code: 'STATE_INTERACTION_CLOSED' })
     expect(await history(runId)).toHaveLength(2)
   })
 

@@ -163,7 +163,7 @@ describe('opencode', () => {
 
     expect(played.asked).toMatchObject([
       {
-        toolName: 'external_directory',
+        toolName: 'write',
         reach: 'outside',
         detail: '/etc/agent-manager-was-here',
         path: '/etc/agent-manager-was-here',

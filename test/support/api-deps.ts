@@ -75,6 +75,7 @@ const RUNNER: RunnerView = {
     nativeSandbox: false,
     permissionModes: ['auto', 'bypass'],
   },
+  models: [{ id: 'scripted/m', description: 'Scripted' }],
 }
 
 /** What the use cases were asked, by name. */
@@ -102,6 +103,7 @@ export interface Asked extends AskedOfRuns {
   /** Runs whose interactions somebody looked at. */
   looked?: string
   events?: { afterSequence: number; limit: number; types: readonly string[]; raw: boolean }
+  check?: string
   approve?: unknown
   reject?: unknown
 }
@@ -139,7 +141,14 @@ export function apiDeps(change: Partial<ApiDeps> = {}): { deps: ApiDeps; asked: 
     interactions: interactionUseCases(asked),
     isAgent: () => false,
     asAppError: (error) => error,
-    runners: { list: async () => [RUNNER] },
+    runners: {
+      list: async () => [RUNNER],
+      types: ['claude-code', 'opencode'],
+      check: async (type) => {
+        asked.check = type
+        return { ok: false, message: 'it has no key', latencyMs: 12, details: { access: 'none' } }
+      },
+    },
     health: { report: async () => healthy },
     ...change,
   }

@@ -50,6 +50,7 @@ export interface PlayOptions
       | 'signal'
       | 'allowedTools'
       | 'deniedTools'
+      | 'asksToWrite'
       | 'mcpServers'
       | 'mcpEnv'
       | 'trustProject'
@@ -134,6 +135,7 @@ export async function playTurn(
     maxTurns: 20,
     allowedTools: [],
     deniedTools: [],
+    asksToWrite: false,
     mcpServers: [],
     mcpEnv: {},
     trustProject: false,

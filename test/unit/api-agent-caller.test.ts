@@ -50,6 +50,7 @@ const CHANGING = [
   ['POST', `${RUN}/interactions/${INTERACTION_ID}/answer`, { decision: 'allow' }],
   ['POST', `${RUN}/approve`, {}],
   ['POST', `${RUN}/reject`, {}],
+  ['POST', '/api/v1/runners/codex/probe', {}],
 ] as const
 
 describe('a process of a run', () => {
@@ -75,7 +76,7 @@ describe('a process of a run', () => {
 
     const documented = Object.entries<object>(paths).flatMap(([path, methods]) =>
       Object.entries(methods)
-        .filter(([method]) => method !== 'get')
+        .filter(([method]) => method !== 'get' && method !== 'options')
         .map(([method, { responses }]) => {
           expect(responses[403].description).toContain('POLICY_AGENT_CALLER')
           return `${method.toUpperCase()} ${path}`
@@ -83,6 +84,7 @@ describe('a process of a run', () => {
     )
     const tried = CHANGING.map(([method, url]) => {
       const path = url
+        .replace('codex', '{runner_type}')
         .replace(/(?<=profiles\/|tasks\/|runs\/)[0-9a-f-]{36}/, '{id}')
         .replace(INPUT_ID, '{input_id}')
         .replace('a-tag', '{tag}')

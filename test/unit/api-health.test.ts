@@ -69,7 +69,8 @@ describe('GET /runners', () => {
       version_supported: true,
       tier: 'native',
       containment: 'full',
-      supported_models: [],
+      supported_models: ['scripted/m'],
+      install_hint: null,
       capabilities: { supports_streaming: true, supports_fork: false, permission_modes: ['auto', 'bypass'] },
     })
   })

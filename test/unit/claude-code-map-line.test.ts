@@ -140,7 +140,7 @@ describe('what the CLI says of itself', () => {
         rate_limit: {
           limit_type: 'provider',
           reset_time: '2026-01-01T00:00:01.500Z',
-          retry_after: 1.5,
+          retry_after: 2,
           message: 'the model call failed and is tried again (1 of 3): rate_limit (HTTP 429)',
         },
       },

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { EventPayload } from '../../internal/event/event.ts'
+import { type EventPayload, isoTime, waitSeconds } from '../../internal/event/event.ts'
 import { createRedactor } from '../../internal/event/redactor.ts'
 import { secretsOf } from '../../internal/event/service-secrets.ts'
 import { MAX_DEPTH, MAX_PAYLOAD_BYTES, storableText, toStorable } from '../../internal/event/storable.ts'
@@ -24,6 +24,15 @@ describe('the door to the log', () => {
       { numRuns: 300 },
     )
   })
+
+  test.each([[['a']], ['text'], [7], [null], [undefined]])(
+    "keeps the input of a tool an object, as clients' schemas have it: %j",
+    (input) => {
+      const { payload } = toStorable({ payload: call(input) }, createRedactor())
+
+      expect(JSON.parse(payload)).toMatchObject({ tool_call: { input: { value: input ?? null } } })
+    },
+  )
 
   test('bounds depth, size and number of members', () => {
     let deep: unknown = 'bottom'
@@ -89,4 +98,11 @@ describe('known secrets', () => {
   test('of fewer than eight characters are refused, so that words stay whole', () => {
     expect(createRedactor().add('short')).toBe(false)
   })
+})
+
+test('waits are whole seconds of 32 bits, never too short', () => {
+  expect(waitSeconds(1_001, 0)).toBe(2)
+  expect(waitSeconds(0, 5_000)).toBe(0)
+  expect(waitSeconds(Number.MAX_VALUE, 0)).toBe(366 * 24 * 60 * 60)
+  expect([isoTime(0), isoTime(Number.MAX_VALUE)]).toEqual(['1970-01-01T00:00:00.000Z', null])
 })

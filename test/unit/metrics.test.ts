@@ -17,6 +17,7 @@ const readings = (change: Partial<Readings> = {}): Readings => ({
   run_slots: () => reading(10),
   event_writer_queued_events: () => reading(0),
   event_writer_queued_bytes: () => reading(0),
+  feed_watched: () => [],
   db_pool_connections: () => [],
   db_pool_waiting: () => reading(0),
   db_pool_max: () => reading(20),

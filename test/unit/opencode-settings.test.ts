@@ -6,6 +6,9 @@ const turn = (model: string | null, permissionMode: PermissionMode = 'auto', con
   model,
   permissionMode,
   contained,
+  allowedTools: [],
+  deniedTools: [],
+  asksToWrite: false,
 })
 
 const merged = (...request: Parameters<typeof mergeSettings>) => {

@@ -209,6 +209,17 @@ describe('the end of a turn', () => {
   ] as const)('%s', (_, facts, [status, approvalState]) => {
     expect(endOfTurn(facts)).toMatchObject({ status, approvalState })
   })
+
+  test.each(['wall_timeout', 'idle_timeout'] as const)(
+    'of a %s says timeout, which clients look for',
+    (aborted) => {
+      const outcome = { kind: 'stopped', usage, sessionId: null } as const
+
+      const { failure } = endOfTurn({ outcome, aborted, mode: 'in_place', diff: null })
+
+      expect(failure?.message).toContain('timeout')
+    },
+  )
 })
 
 describe('a run that was lost', () => {

@@ -40,7 +40,7 @@ const NETWORK_ENVIRONMENT = [
 ] as const
 
 /** Nobody but the provider is talked to, and nothing outlives the turn. */
-const SWITCHES = {
+export const SWITCHES = {
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   DISABLE_TELEMETRY: '1',
   DISABLE_ERROR_REPORTING: '1',

@@ -1,5 +1,5 @@
 /** Why a turn of the CLI failed, in our codes. Pure. */
-import { failureOf } from '../../../internal/runner/failure.ts'
+import { failureOf, tooManyCalls } from '../../../internal/runner/failure.ts'
 import type { Failure } from '../../../internal/runner/port.ts'
 import type { Result } from './wire.ts'
 
@@ -30,11 +30,7 @@ export function failureOfResult(result: Result, apiError: string | null, maxTurn
   if (result.stop_reason === 'refusal')
     return failureOf('provider_rejected', messageOf(result, 'the model refused to answer'))
   if (!result.is_error) return null
-  if (result.subtype === 'error_max_turns')
-    return failureOf(
-      'agent_error',
-      `the agent wanted more than the ${maxTurns} model calls that one turn may take`,
-    )
+  if (result.subtype === 'error_max_turns') return failureOf('agent_error', tooManyCalls(maxTurns))
   if (result.subtype === 'error_max_budget_usd')
     return failureOf('budget_exceeded', messageOf(result, 'the budget is used up'))
   if (result.terminal_reason === 'prompt_too_long')

@@ -11,6 +11,7 @@ import {
   type Failure,
   type RunnerAdapter,
   type RunnerCapabilities,
+  type RunnerModel,
   type TurnOutcome,
   type TurnRequest,
 } from '../../../internal/runner/port.ts'
@@ -21,6 +22,7 @@ import { toolSettings } from './permissions.ts'
 import { probeClaude } from './probe.ts'
 import { chooseSession, type Session } from './session.ts'
 import { unknownTools } from './tool-names.ts'
+import { tryStartClaude } from './try-start.ts'
 import { runTurnOn } from './turn.ts'
 
 const DEFAULT_MAX_RETRIES = 3
@@ -76,6 +78,13 @@ const HOME_READABLE = [
   ),
 ]
 
+/** The CLI's own words for the newest of a family; what they stand for is its matter, or the operator's (argv.ts). */
+const MODELS: readonly RunnerModel[] = [
+  { id: 'opus', description: 'the newest Opus that this claude-code knows' },
+  { id: 'sonnet', description: 'the newest Sonnet that this claude-code knows' },
+  { id: 'haiku', description: 'the newest Haiku that this claude-code knows' },
+]
+
 export interface ClaudeCodeAdapterOptions {
   /** The program's name or absolute path. */
   readonly command: string
@@ -96,8 +105,11 @@ export function createClaudeCodeAdapter(options: ClaudeCodeAdapterOptions): Runn
     homeFolders: [FOLDER],
     homeReadable: HOME_READABLE,
     environment: PROVIDER_ENVIRONMENT,
+    models: MODELS,
+    loginFiles: [join(FOLDER, '.credentials.json')],
     unknownTools,
     probe: () => probeClaude(options),
+    tryStart: (trial) => tryStartClaude(options, trial),
     runTurn: (request) => runTurn(options, request),
   }
 }

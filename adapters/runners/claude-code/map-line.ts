@@ -1,5 +1,6 @@
 /** The CLI's lines in our words. Every line becomes an event, a delta, a signal, or is known and passed over. No I/O. */
 import type { z } from 'zod'
+import { isoTime, waitSeconds } from '../../../internal/event/event.ts'
 import { mapContent, mapResults } from './map-content.ts'
 import { mapSystem } from './map-system.ts'
 import { noteCall, noteTokens } from './usage.ts'
@@ -133,17 +134,11 @@ function mapRateLimit(
         rate_limit: {
           limit_type: info.rateLimitType ?? 'provider',
           reset_time: resetMs === null ? null : isoTime(resetMs),
-          retry_after: resetMs === null ? null : Math.max(0, (resetMs - nowMs) / 1000),
+          retry_after: resetMs === null ? null : waitSeconds(resetMs, nowMs),
           message: info.status === 'rejected' ? 'the limit is reached' : 'the limit is close',
         },
       },
       raw,
     ),
   ]
-}
-
-/** Null: no time that can be said. */
-const isoTime = (ms: number): string | null => {
-  const time = new Date(ms)
-  return Number.isNaN(time.getTime()) ? null : time.toISOString()
 }

@@ -1,5 +1,6 @@
 /** Lines of the type `system`: the CLI about itself. No I/O. */
 import type { z } from 'zod'
+import { waitSeconds } from '../../../internal/event/event.ts'
 import { log, type Signal, type TurnView, told } from './view.ts'
 import { type ClaudeLine, deniedSchema, initSchema, retrySchema } from './wire.ts'
 
@@ -81,7 +82,7 @@ function mapRetry(retry: z.infer<typeof retrySchema>, raw: string, nowMs: number
       rate_limit: {
         limit_type: 'provider',
         reset_time: new Date(nowMs + Math.min(Math.max(0, delayMs), MAX_DELAY_MS)).toISOString(),
-        retry_after: delayMs / 1000,
+        retry_after: waitSeconds(delayMs, 0),
         message,
       },
     },

@@ -3,7 +3,7 @@ import { messageOf } from '../../../internal/errors.ts'
 import type { LaunchedProcess } from '../../../internal/launcher/port.ts'
 import type { Interrupt } from '../../../internal/process/interrupt.ts'
 import type { Line } from '../../../internal/process/line-splitter.ts'
-import { failureOf } from '../../../internal/runner/failure.ts'
+import { failureOf, tooManyCalls } from '../../../internal/runner/failure.ts'
 import type { Failure, TurnRequest } from '../../../internal/runner/port.ts'
 import type { Answers } from './answer.ts'
 import type { Channel } from './channel.ts'
@@ -99,10 +99,7 @@ export async function handle(turn: Turn, signal: Signal): Promise<Ending | null>
 
 const tooMany = (maxTurns: number): Ending => ({
   kind: 'failed',
-  failure: failureOf(
-    'agent_error',
-    `the agent wanted more than the ${maxTurns} model calls that one turn may take`,
-  ),
+  failure: failureOf('agent_error', tooManyCalls(maxTurns)),
 })
 
 /** A later init of the turn may find a server gone that was there when the turn began. */

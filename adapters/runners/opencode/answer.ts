@@ -25,9 +25,11 @@ export async function answerPermission(
   client: Pick<OpencodeClient, 'replyPermission'>,
   request: Asked,
   permission: OpencodePermission,
+  /** opencode's name of the tool that needs it; null: not known. */
+  tool: string | null,
   withdrawn: AbortSignal,
 ): Promise<void> {
-  const decision = await decide(request, permission, withdrawn)
+  const decision = await decide(request, permission, tool, withdrawn)
   if (withdrawn.aborted) return
   const message = decision.message || 'This is not permitted here.'
   await client.replyPermission(permission.id, replyOf(decision, message))
@@ -44,12 +46,14 @@ const replyOf = (decision: PermissionDecision, message: string) => {
 function decide(
   request: Asked,
   permission: OpencodePermission,
+  tool: string | null,
   withdrawn: AbortSignal,
 ): Promise<PermissionDecision> {
   // Not a matter of rights: the agent runs in circles, and everybody would say the same.
   if (permission.permission === 'doom_loop') return Promise.resolve({ allow: false, message: NO_LOOP })
   return request.decide({
-    toolName: ourToolName(permission.permission),
+    // One permission stands for several tools, or for a place; rules are about tools.
+    toolName: ourToolName(tool ?? permission.permission),
     reach: reachOf(permission.permission),
     detail: detailOf(permission),
     input: { ...permission.metadata, patterns: permission.patterns },

@@ -9,13 +9,15 @@ import type {
   Failure,
   RunnerAdapter,
   RunnerCapabilities,
+  StartTrial,
   TurnOutcome,
   TurnRequest,
 } from '../../../internal/runner/port.ts'
 import { findOpencode } from './find.ts'
 import { probeOpencode } from './probe.ts'
 import { startServer } from './server.ts'
-import { mergeSettings, namesInContent, WELL_KNOWN_KEYS } from './settings.ts'
+import { mergeSettings, modelsInContent, namesInContent, WELL_KNOWN_KEYS } from './settings.ts'
+import { unknownTools } from './tool-names.ts'
 import { runTurnOn } from './turn.ts'
 
 const CONFIG = 'OPENCODE_CONFIG_CONTENT'
@@ -49,8 +51,8 @@ const CAPABILITIES: RunnerCapabilities = {
   mcp: false,
   structuredOutput: false,
   maxTurns: true,
-  toolAllow: false,
-  toolDeny: false,
+  toolAllow: true,
+  toolDeny: true,
   networkDeny: false,
   resumeAnyDirectory: false,
   nativeSandbox: false,
@@ -75,7 +77,11 @@ export function createOpencodeAdapter(options: OpencodeAdapterOptions): RunnerAd
     homeFolders: HOME_FOLDERS,
     homeReadable: HOME_READABLE,
     environment: [...new Set([CONFIG, ...namesInContent(options.environment[CONFIG]), ...WELL_KNOWN_KEYS])],
+    models: modelsInContent(options.environment[CONFIG]),
+    loginFiles: ['.local/share/opencode/auth.json'],
+    unknownTools,
     probe: () => probeOpencode(options),
+    tryStart: (trial) => tryStart(options, trial),
     runTurn: (request) => runTurn(options, request),
   }
 }
@@ -114,12 +120,40 @@ async function runTurn(options: OpencodeAdapterOptions, request: TurnRequest): P
   }
 }
 
+/** Its server comes up and answers; with no provider it has nobody to ask. */
+async function tryStart(options: OpencodeAdapterOptions, trial: StartTrial): Promise<string | null> {
+  const program = findOpencode(options)
+  if (program === null) return `${options.command} is not installed`
+  for (const folder of HOME_FOLDERS) await mkdir(join(trial.home, folder), { recursive: true, mode: 0o700 })
+  const password = randomBytes(24).toString('base64url')
+  const env = {
+    ...trial.env,
+    ...xdgFolders(trial.home),
+    ...SWITCHES,
+    HOME: trial.home,
+    OPENCODE_CONFIG_CONTENT: JSON.stringify({ enabled_providers: [], autoupdate: false, share: 'disabled' }),
+    OPENCODE_SERVER_PASSWORD: password,
+  }
+  const request = {
+    cwd: trial.cwd,
+    startTimeoutMs: trial.timeoutMs,
+    signal: AbortSignal.timeout(trial.timeoutMs),
+  }
+  const started = await start(program.file, password, request, (argv) =>
+    trial.launch({ argv, env, readable: program.readable }),
+  )
+  if (started.kind !== 'started')
+    return started.kind === 'failed' ? started.failure.message : 'opencode was not ready in time'
+  await started.server.process.stop(STOP_GRACE_MS)
+  return null
+}
+
 type Launch = Parameters<typeof startServer>[0]['launch']
 
 async function start(
   file: string,
   password: string,
-  request: TurnRequest,
+  request: Pick<TurnRequest, 'cwd' | 'startTimeoutMs' | 'signal'>,
   launch: Launch,
 ): ReturnType<typeof startServer> {
   try {

@@ -2,7 +2,7 @@
  * opencode's events in our words. A turn's view remembers what was told already, so that the same news (an
  * update repeated, or read again after a dropped stream) is told once. No I/O.
  */
-import type { EventPayload, NewEvent } from '../../../internal/event/event.ts'
+import { type EventPayload, isoTime, type NewEvent, waitSeconds } from '../../../internal/event/event.ts'
 import type { Delta, Failure, Usage } from '../../../internal/runner/port.ts'
 import { failureOfError, speaksOfLimit } from './failure.ts'
 import { ourToolName } from './tool-names.ts'
@@ -48,6 +48,8 @@ export interface TurnView {
   /** Part id and stage of everything told. */
   readonly told: Set<string>
   readonly children: Set<string>
+  /** The tool of each call, from its first word on: its permissions may be asked before it is told to run. */
+  readonly toolOfCall: Map<string, string>
   /** Calls without a result, by part id. */
   readonly openTools: Map<string, ToolPart>
   usage: Usage
@@ -67,6 +69,7 @@ export const createTurnView = (sessionId: string, startedAtMs: number): TurnView
   partKinds: new Map(),
   told: new Set(),
   children: new Set(),
+  toolOfCall: new Map(),
   openTools: new Map(),
   usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheCreationTokens: 0, totalCostUsd: 0 },
   modelCalls: 0,
@@ -152,7 +155,7 @@ function status(value: unknown, nowMs: number): Signal[] {
   if (parsed.data.type === 'idle') return [] // session.idle follows and is the one that counts
   if (parsed.data.type === 'busy') return [{ kind: 'busy' }]
   const { attempt, message, next } = parsed.data
-  const waitS = next === undefined ? null : Math.max(0, (next - nowMs) / 1000)
+  const waitS = next === undefined ? null : waitSeconds(next, nowMs)
   return [
     { kind: 'busy' },
     told(retryPayload(attempt, message, next, waitS)),
@@ -170,7 +173,7 @@ const retryPayload = (
     ? {
         rate_limit: {
           limit_type: 'provider',
-          reset_time: next === undefined ? null : new Date(next).toISOString(),
+          reset_time: next === undefined ? null : isoTime(next),
           retry_after: waitS,
           message,
         },
@@ -251,6 +254,7 @@ function partDelta(view: TurnView, properties: unknown): Signal[] {
 
 function toolUpdated(view: TurnView, part: ToolPart, raw: string): Signal[] {
   const { status: stage, input } = part.state
+  view.toolOfCall.set(part.callID, part.tool)
   if (stage === 'pending') return []
   const signals: Signal[] = []
   if (!isTold(view, `${part.id}:call`)) {

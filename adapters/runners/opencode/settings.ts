@@ -1,6 +1,7 @@
 /** opencode's configuration for one turn: what the operator gave, with our settings on top. Pure. */
 import { z } from 'zod'
-import type { PermissionMode, TurnRequest } from '../../../internal/runner/port.ts'
+import type { RunnerModel, TurnRequest } from '../../../internal/runner/port.ts'
+import { type PermissionFacts, permissionsOf } from './permissions.ts'
 
 const jsonObject = z.record(z.string(), z.unknown())
 const providerConfig = z.looseObject({ model: z.string().optional(), small_model: z.string().optional() })
@@ -19,37 +20,6 @@ const PROVIDER_KEYS: Readonly<Record<string, readonly string[]>> = {
 
 /** All names that some provider may want. */
 export const WELL_KNOWN_KEYS: readonly string[] = Object.values(PROVIDER_KEYS).flat()
-
-/**
- * Later rules win over earlier ones. `doom_loop` (the same call three times) always asks: the adapter answers
- * it itself, so that the agent hears why and goes on.
- */
-const PERMISSIONS: Readonly<Record<PermissionMode, Readonly<Record<string, string>>>> = {
-  bypass: { '*': 'allow' },
-  auto: { '*': 'allow', external_directory: 'ask', doom_loop: 'ask' },
-  ask: {
-    '*': 'ask',
-    read: 'allow',
-    grep: 'allow',
-    glob: 'allow',
-    list: 'allow',
-    lsp: 'allow',
-    skill: 'allow',
-    task: 'allow',
-    question: 'allow',
-    todowrite: 'allow',
-    todoread: 'allow',
-    external_directory: 'ask',
-    doom_loop: 'ask',
-  },
-  read_only: { '*': 'allow', edit: 'deny', bash: 'deny', external_directory: 'ask', doom_loop: 'ask' },
-}
-
-/** Without a container a command may reach anything, so `auto` does not let it pass by itself. */
-const permissionsOf = (turn: Pick<TurnRequest, 'permissionMode' | 'contained'>) =>
-  turn.permissionMode === 'auto' && !turn.contained
-    ? { ...PERMISSIONS.auto, bash: 'ask' }
-    : PERMISSIONS[turn.permissionMode]
 
 export type SettingsResult =
   | {
@@ -70,7 +40,7 @@ export type SettingsResult =
  */
 export function mergeSettings(
   given: string | undefined,
-  turn: Pick<TurnRequest, 'model' | 'permissionMode' | 'contained'>,
+  turn: Pick<TurnRequest, 'model'> & PermissionFacts,
 ): SettingsResult {
   const base = parseContent(given)
   if (base === null) return { ok: false, message: 'OPENCODE_CONFIG_CONTENT is not a JSON object' }
@@ -113,6 +83,30 @@ export const namesInContent = (content: string | undefined): string[] => [
     [...(content ?? '').matchAll(/\{env:([A-Za-z_][A-Za-z0-9_]*)\}/g)].flatMap((match) => match[1] ?? []),
   ),
 ]
+
+const modelsConfig = z.looseObject({
+  model: z.string().optional(),
+  provider: z
+    .record(
+      z.string(),
+      z.looseObject({
+        models: z.record(z.string(), z.looseObject({ name: z.string().optional() })).default({}),
+      }),
+    )
+    .default({}),
+})
+
+/** The models that a configuration describes, and the one it names: what surely works here. */
+export function modelsInContent(content: string | undefined): RunnerModel[] {
+  const config = modelsConfig.safeParse(parseContent(content))
+  if (!config.success) return []
+  const { model, provider } = config.data
+  const described = Object.entries(provider).flatMap(([name, { models }]) =>
+    Object.entries(models).map(([id, one]) => ({ id: `${name}/${id}`, description: one.name ?? id })),
+  )
+  const isNew = model !== undefined && !described.some(({ id }) => id === model)
+  return isNew ? [{ id: model, description: 'the default of this service' }, ...described] : described
+}
 
 function parseContent(given: string | undefined): Record<string, unknown> | null {
   if (given === undefined || given.trim() === '') return {}

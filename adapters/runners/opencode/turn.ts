@@ -3,13 +3,14 @@ import { messageOf } from '../../../internal/errors.ts'
 import type { ExitStatus } from '../../../internal/launcher/port.ts'
 import { settlesWithin } from '../../../internal/process/deadline.ts'
 import { createInterrupt, type Interrupt } from '../../../internal/process/interrupt.ts'
-import { failureOf } from '../../../internal/runner/failure.ts'
+import { failureOf, tooManyCalls } from '../../../internal/runner/failure.ts'
 import { CUT, type Failure, type TurnOutcome, type TurnRequest } from '../../../internal/runner/port.ts'
 import { answerPermission, answerQuestion } from './answer.ts'
 import { type EventSource, openEventSource, type SourcedEvent } from './event-source.ts'
 import { failureOfRetries } from './failure.ts'
 import { createTurnView, log, mapEvent, type Signal, type TurnView, unfinishedTools } from './map-event.ts'
 import type { OpencodeServer } from './server.ts'
+import type { OpencodePermission } from './wire.ts'
 
 /** How long the session may take to become idle after an abort. */
 const ABORT_WAIT_MS = 3_000
@@ -169,7 +170,7 @@ async function step(turn: Turn, { event, raw }: SourcedEvent): Promise<Ending | 
   const { modelCalls, lastReason } = turn.view
   const wantsMore = modelCalls > maxTurns || (modelCalls === maxTurns && lastReason === 'tool-calls')
   if (!wantsMore) return null
-  const message = `the agent wanted more than the ${maxTurns} model calls that one turn may take`
+  const message = tooManyCalls(maxTurns)
   return { kind: 'failed', failure: failureOf('agent_error', message) }
 }
 
@@ -183,7 +184,16 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
       request.delta(signal.delta)
       return null
     case 'permission':
-      answer(turn, answerPermission(server.client, request, signal.permission, turn.withdrawn.signal))
+      answer(
+        turn,
+        answerPermission(
+          server.client,
+          request,
+          signal.permission,
+          toolOf(turn.view, signal.permission),
+          turn.withdrawn.signal,
+        ),
+      )
       return null
     case 'question':
       answer(turn, answerQuestion(server.client, request, signal.question, turn.withdrawn.signal))
@@ -198,6 +208,10 @@ async function handle(turn: Turn, signal: Signal): Promise<Ending | null> {
       return turn.busy ? { kind: 'idle' } : null
   }
 }
+
+/** The tool whose call needs a permission; null: not known. */
+const toolOf = ({ toolOfCall }: TurnView, { tool }: OpencodePermission): string | null =>
+  tool === undefined ? null : (toolOfCall.get(tool.callID) ?? null)
 
 /** Answers run beside the loop: a person may take minutes, and other tools go on meanwhile. */
 function answer(turn: Turn, work: Promise<void>): void {

@@ -102,6 +102,8 @@ export const permissionSchema = z.looseObject({
   permission: z.string(),
   patterns: z.array(z.string()).default([]),
   metadata: z.looseObject({}).default({}),
+  /** The call that needs it. */
+  tool: z.looseObject({ callID: z.string() }).optional(),
 })
 export type OpencodePermission = z.infer<typeof permissionSchema>
 

@@ -44,13 +44,13 @@ async function examine({ env, url }: Session, { project, minFree }: Given): Prom
         ...(config === null ? [] : await lookAtNeighbours(config)),
         await lookAtContainment(),
         ...(await lookAtPrograms(env, config)),
+        lookAtKeys(env, config),
       ]
   return [
     ok('node', `${process.version} runs agentctl`),
     ...settings,
     ...service.findings,
     ...outside,
-    lookAtKeys(env, config),
     await lookAtGit(env['PATH'] ?? ''),
     ...(config === null ? [] : lookAtDataDir(config.dataDir, minFree * MIB)),
     await lookAtProject(resolve(project), config),

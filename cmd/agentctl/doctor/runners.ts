@@ -6,13 +6,7 @@ import { createOpencodeAdapter } from '../../../adapters/runners/opencode/index.
 import type { Config, Environment } from '../../../internal/config.ts'
 import type { RunnerAdapter } from '../../../internal/runner/port.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
-import { installOf } from './service.ts'
-
-/** Where the programs keep their logins, below the home. */
-const LOGINS: Readonly<Record<string, readonly string[]>> = {
-  'claude-code': ['.claude/.credentials.json'],
-  opencode: ['.local/share/opencode/auth.json'],
-}
+import { installOf, noProvider } from './service.ts'
 
 function adapters(env: Environment, config: Config | null): RunnerAdapter[] {
   const found = { path: env['PATH'] ?? '', environment: env }
@@ -36,18 +30,14 @@ export async function lookAtPrograms(env: Environment, config: Config | null): P
   return [...findings, fail('runners', 'no agent program can be used, so no run can start', fix)]
 }
 
-/** The service may know more than this shell, so nothing fails here. */
+/** For a service that is down: started from this shell it would know what this shell knows. */
 export function lookAtKeys(env: Environment, config: Config | null): Finding {
-  const access = adapters(env, config).flatMap(({ type, environment }) => {
+  const home = env['HOME']
+  const access = adapters(env, config).flatMap(({ type, environment, loginFiles }) => {
     const names = environment.filter((name) => env[name])
-    const logins = (LOGINS[type] ?? []).filter((file) => env['HOME'] && existsSync(join(env['HOME'], file)))
+    const logins = loginFiles.filter((file) => home && existsSync(join(home, file)))
     const how = [...names, ...logins.map((file) => `~/${file}`)]
     return how.length === 0 ? [] : [`${type}: ${how.join(', ')}`]
   })
-  if (access.length > 0) return ok('provider', access.join('; '))
-  return warn(
-    'provider',
-    'this shell has no key and no login for a model provider',
-    'Start the service with ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or log in: claude, then /login; opencode auth login.',
-  )
+  return access.length > 0 ? ok('provider', access.join('; ')) : noProvider('this shell has')
 }

@@ -1,9 +1,10 @@
 /** The service: is it there, is it ours, and what does it say about what it stands on. */
 import {
   ApiError,
+  type Client,
   createClient,
   type Health,
-  type Runner,
+  type ProbeResult,
   UnreachableError,
 } from '../../../api/client/index.ts'
 import { oneLine } from '../show/safe.ts'
@@ -16,6 +17,8 @@ export interface ServiceState {
 }
 
 const TIMEOUT_MS = 5000
+/** A probe takes half a minute at most. */
+const PROBE_TIMEOUT_MS = 45_000
 
 export async function lookAtService(url: string): Promise<ServiceState> {
   const client = createClient({ baseUrl: url, retry: { attempts: 1 } })
@@ -27,18 +30,13 @@ export async function lookAtService(url: string): Promise<ServiceState> {
   }
   if (health?.service !== 'agent-manager')
     return { isUp: false, findings: [another(url, 'it is no agent-manager')] }
-  const runners = await client.runners.list({ timeoutMs: TIMEOUT_MS * 3 })
-  return {
-    isUp: true,
-    findings: [
-      ok('service', `${url} answers, version ${health.version}`),
-      ...dependencies(health),
-      ...runners.map(runnerFinding),
-      usable(runners),
-      containment(runners),
-    ],
-  }
+  return { isUp: true, findings: [...standing(health, url), ...(await lookAtRunners(client))] }
 }
+
+const standing = (health: Health, url: string): Finding[] => [
+  ok('service', `${url} answers, version ${health.version}`),
+  ...dependencies(health),
+]
 
 /** Refused means that nobody listens; anything else that is no answer of ours means that somebody else does. */
 function whyNot(error: unknown, url: string): Finding {
@@ -87,34 +85,56 @@ function dependencies(health: Health): Finding[] {
   })
 }
 
-function runnerFinding(runner: Runner): Finding {
-  const name = runnerWord(runner.runner_type)
-  if (!runner.available) return warn(name, runner.message, `Only if you want to use it: ${installOf(name)}`)
-  if (runner.version_supported) return ok(name, runner.message)
-  return warn(name, runner.message, `Install a version that is tested: ${installOf(name)}`)
+/** Each agent program is started once, without asking a model: only that shows that it works. */
+async function lookAtRunners(client: Client): Promise<Finding[]> {
+  const runners = await client.runners.list({ timeoutMs: PROBE_TIMEOUT_MS })
+  const looks = await Promise.all(
+    runners.map(async (runner) => ({
+      name: runnerWord(runner.runner_type),
+      result: runner.available
+        ? await client.runners.probe(runnerWord(runner.runner_type), { timeoutMs: PROBE_TIMEOUT_MS })
+        : null,
+      message: runner.message,
+    })),
+  )
+  const ready = looks.filter(({ result }) => result?.success).map(({ name }) => name)
+  return [
+    ...looks.map(({ name, result, message }) =>
+      result?.success
+        ? ok(name, result.error)
+        : warn(name, result?.error ?? message, `Only if you want to use it: ${installOf(name)}`),
+    ),
+    ready.length > 0
+      ? ok('runners', `${ready.join(', ')} can be used`)
+      : fail('runners', 'no agent program can be used, so no run can start', INSTALL_ONE),
+    access(looks.flatMap(({ name, result }) => (result === null ? [] : [[name, result] as const]))),
+    containmentFinding(runners[0]?.containment ?? 'none'),
+  ]
 }
+
+function access(looks: readonly (readonly [string, ProbeResult])[]): Finding {
+  const found = looks.flatMap(([name, { details }]) => {
+    const how = details['access'] ?? 'none'
+    return how === 'none' ? [] : [`${name}: by ${how}`]
+  })
+  return found.length > 0 ? ok('provider', found.join('; ')) : noProvider('the service has')
+}
+
+/** @param who has no key and no login */
+export const noProvider = (who: string): Finding =>
+  warn(
+    'provider',
+    `${who} no key and no login for a model provider`,
+    'Start the service with ANTHROPIC_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or log in: claude, then /login; opencode auth login.',
+  )
 
 const INSTALL: Readonly<Record<string, string>> = {
   'claude-code': 'npm install -g @anthropic-ai/claude-code@2.1',
   opencode: 'npm install -g opencode-ai@1.18',
 }
+const INSTALL_ONE =
+  'Install one: npm install -g @anthropic-ai/claude-code@2.1, or npm install -g opencode-ai@1.18; then restart the service.'
 export const installOf = (runner: string): string => INSTALL[runner] ?? 'see the documentation of the service'
-
-function usable(runners: readonly Runner[]): Finding {
-  const ready = runners.filter((runner) => runner.available && runner.version_supported)
-  return ready.length > 0
-    ? ok('runners', `${ready.map((runner) => runnerWord(runner.runner_type)).join(', ')} can be used`)
-    : fail(
-        'runners',
-        'no agent program can be used, so no run can start',
-        `Install one: ${installOf('claude-code')}, or ${installOf('opencode')}; then restart the service.`,
-      )
-}
-
-function containment(runners: readonly Runner[]): Finding {
-  const level = runners[0]?.containment ?? 'none'
-  return containmentFinding(level)
-}
 
 const NEEDED =
   'Install the package "bubblewrap" and allow user namespaces (sysctl kernel.unprivileged_userns_clone=1; on Ubuntu 24.04 also kernel.apparmor_restrict_unprivileged_userns=0), then restart the service.'
