@@ -60,6 +60,18 @@ module.exports = {
       'HTTP in, use case out: no SQL, no processes',
     ),
     rule(
+      'the-client-stands-alone',
+      { path: '^api/client/' },
+      { pathNot: '^api/client/', dependencyTypesNot: ['type-only'] },
+      'it runs in browsers: of the service it knows the types, and of the platform what all of them have',
+    ),
+    rule(
+      'examples-are-clients',
+      { path: '^examples/' },
+      { path: '^(api|internal|adapters|cmd)/', pathNot: '^api/client/index[.]ts$' },
+      'what they need everybody can have',
+    ),
+    rule(
       'pure-core',
       { path: '^internal/(run|event|task|profile|approval)/(run|event|task|profile|approval|scope)[.]ts$' },
       { path: '^node:|node_modules/(pg|kysely|fastify)/|-(store|service)[.]ts$' },

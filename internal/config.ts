@@ -35,8 +35,8 @@ export class ConfigError extends Error {
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'AGENT_MANAGER_'
-/** Variables of ours that are no levers. */
-const OTHERS = new Set(['DATA_DIR', 'CONFIG', 'ROLES', 'AUTH', 'RUN'])
+/** Variables of ours that are no levers; URL is where agentctl looks for the service. */
+const OTHERS = new Set(['DATA_DIR', 'CONFIG', 'ROLES', 'AUTH', 'RUN', 'URL'])
 
 /** @throws ConfigError naming every key that is wrong */
 export function readConfig(environment: Environment): Config {

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const ROOMS = ['cmd', 'internal', 'adapters', 'api', 'test', 'examples']
+const ROOMS = ['cmd', 'internal', 'adapters', 'api', 'examples', 'test']
 
 const Report = z.object({
   summary: z.object({

@@ -1,0 +1,12 @@
+/** The public face of the package. */
+export { type Client, type ClientOptions, createClient } from './client.ts'
+export { ApiError, UnreachableError } from './errors.ts'
+export type { RetryLimits } from './limits.ts'
+export type { Page } from './page.ts'
+export { NO_EVENTS, type RunState, reduceRun } from './reduce.ts'
+export type { CallOptions, WriteOptions } from './transport.ts'
+export type * from './types.ts'
+export { isDelta } from './watch/delta.ts'
+export { shortStatus, type Until } from './watch/follow.ts'
+export type { WatchManyOptions } from './watch/watch-many.ts'
+export type { WatchOptions } from './watch/watch-run.ts'
