@@ -100,8 +100,7 @@ describe('a dry run', () => {
         env: ['DATABASE_URL'],
         containment: 'required',
         network: 'deny',
-        allowedTools: ['read'],
-        deniedPaths: ['secret/**'],
+        allowedTools: ['mcp:nowhere'],
       },
     })
     const plan = await strict.runs.preflight(wanted)
@@ -110,8 +109,7 @@ describe('a dry run', () => {
       ['run_mode', 'POLICY_SANDBOX_REQUIRED'],
       ['data_folder', 'VALIDATION_PROJECT_ROOT'],
       ['env', 'VALIDATION_FIELD'],
-      ['allowed_tools', 'RUNNER_CAPABILITY'],
-      ['denied_paths', 'RUNNER_CAPABILITY'],
+      ['tools', 'RUNNER_CAPABILITY'],
       ['containment', 'RUNNER_CAPABILITY'],
       ['network', 'RUNNER_CAPABILITY'],
       ['prompt', 'VALIDATION_FIELD'],
