@@ -71,12 +71,12 @@ test(`${COUNT} requests of seed ${SEED}`, { timeout: 30_000 + COUNT * 60 }, asyn
   const statuses = Object.fromEntries([...driver.statuses].sort(([a], [b]) => a - b))
   process.stderr.write(`fuzz: ${JSON.stringify(statuses)}, ${driver.succeeded.size} operations succeeded\n`)
   // Requests that never get anywhere would try nothing.
+  expect(driver.succeeded.size).toBeGreaterThan(30)
   expect([...driver.succeeded]).toEqual(
     expect.arrayContaining([
       'POST /api/v1/tasks',
       'POST /api/v1/profiles',
       'POST /api/v1/runs',
-      'POST /api/v1/runs/{id}/stop',
       'GET /api/v1/runs/{id}/events',
       'POST /api/v1/profiles/ensure',
     ]),

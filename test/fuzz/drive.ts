@@ -193,7 +193,7 @@ function faultOf({ method, operation, places }: FuzzRequest, answer: Answer): st
   const { status, headers, text } = answer
   if (!headers['x-request-id']) return 'no X-Request-ID'
   const type = headers['content-type']?.split(';')[0] ?? null
-  const body = type?.endsWith('json') ? parsed(text) : text
+  const body = type !== null && /[/+]json$/.test(type) ? parsed(text) : text
   const said = type === 'application/problem+json' ? problem.safeParse(body).data : undefined
   if (status >= 400 && method !== 'HEAD' && said === undefined && !operation.answers.has(status))
     return 'an error without its document'
