@@ -22,7 +22,7 @@ export async function closeWaiting(
   run: { readonly runId: string; readonly inputs: boolean },
 ): Promise<void> {
   const { db, writer } = deps
-  for (const open of await listInteractions(db, run.runId, 'pending')) {
+  for (const open of await writer.read(() => listInteractions(db, run.runId, 'pending'))) {
     try {
       await writer.change({
         from: DRIVEN_STATUSES,
@@ -35,7 +35,7 @@ export async function closeWaiting(
     }
   }
   if (!run.inputs) return
-  for (let input = await queuedInput(db, run.runId); input && !writer.isLost; ) {
+  for (let input = await writer.read(() => queuedInput(db, run.runId)); input && !writer.isLost; ) {
     const { id } = input
     await writer.change({
       from: DRIVEN_STATUSES,
@@ -43,6 +43,6 @@ export async function closeWaiting(
       events: [inputEvent(input, 'cancelled')],
       also: async (tx) => void (await changeQueued(tx, id, { status: 'cancelled' })),
     })
-    input = await queuedInput(db, run.runId)
+    input = await writer.read(() => queuedInput(db, run.runId))
   }
 }

@@ -80,7 +80,11 @@ export class InteractionDesk {
 
   /** @param since the database's time at the turn's start */
   static async open(deps: DeskDeps, since: Date): Promise<InteractionDesk> {
-    return new InteractionDesk(deps, since, await closedInteractions(deps.db, deps.runId))
+    return new InteractionDesk(
+      deps,
+      since,
+      await deps.writer.read(() => closedInteractions(deps.db, deps.runId)),
+    )
   }
 
   permission(request: PermissionRequest): Promise<Answer> {
@@ -154,7 +158,8 @@ export class InteractionDesk {
     if (signal.aborted) return
     const answer = this.#default(asked)
     if (!(await this.#close(id, asked, { status: 'expired', answer }))) return this.look()
-    this.#unattended = !this.#deps.isWatched() && !(await wereReadSince(db, runId, this.#since))
+    const wereRead = await this.#deps.writer.read(() => wereReadSince(db, runId, this.#since))
+    this.#unattended = !this.#deps.isWatched() && !wereRead
     this.#settle(id, answer)
   }
 

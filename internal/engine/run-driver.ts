@@ -5,6 +5,7 @@
  * does.
  */
 import { rm } from 'node:fs/promises'
+import { isTransient } from '../db/pg-error.ts'
 import { messageOf } from '../errors.ts'
 import type { NewEvent } from '../event/event.ts'
 import { resolveScope } from '../project-root.ts'
@@ -18,7 +19,7 @@ import type { Delta, RunnerCapabilities, TurnOutcome } from '../runner/port.ts'
 import type { Sandbox } from '../sandbox/port.ts'
 import { ConfigSourcesSchema, RunConfigSchema } from '../stored-json.ts'
 import { findTask } from '../task/task-store.ts'
-import { isCut, type RunAbort } from './abort.ts'
+import { type AbortReason, isCut, type RunAbort } from './abort.ts'
 import { agentEnvironment, makeRunFolders, mcpEnvironment } from './agent-environment.ts'
 import { agentMounts } from './agent-mounts.ts'
 import { captureDiff, intendLanding, keepDiff } from './captured-diff.ts'
@@ -97,23 +98,17 @@ export class RunDriver {
     try {
       const workspace = await this.#openWorkspace()
       const outcome = maskOutcome(await this.#execute(workspace), this.#deps.redactor)
-      if (this.#isCut && outcome.kind !== 'completed') return await this.#handBack(outcome)
-      await this.#finish(outcome, workspace)
+      // As it is now: what ended the agent decides, not what happens while its end is written down.
+      const { reason } = this.#abort
+      if (isCut(reason) && outcome.kind !== 'completed') return await this.#handBack(outcome)
+      await this.#finish(outcome, workspace, reason)
     } catch (error) {
       await this.#fail(error)
     }
   }
 
-  /**
-   * The agent was ended by us, not by itself: the service goes away, the run waits too long for a person, or it
-   * did not trust its lease any more (it was paused, or the database was away) and may turn out to hold it still.
-   */
-  get #isCut(): boolean {
-    return isCut(this.#abort.reason)
-  }
-
   async #openWorkspace(): Promise<Workspace> {
-    const task = await findTask(this.#deps.db, this.#row.task_id)
+    const task = await this.#writer.read(() => findTask(this.#deps.db, this.#row.task_id))
     if (!task) throw new Error(`run ${this.#row.id} has no task`)
     this.#taskTitle = task.title
     const project = await resolveScope(task, this.#deps.projectRoots)
@@ -127,7 +122,10 @@ export class RunDriver {
     const workspace = opened.value
     const { sandbox } = workspace
     this.#isSameFolder = sandbox === null || sandbox.id === this.#row.sandbox_id
-    this.#toRecord = sandbox && { sandbox, events: await openedEvents(this.#deps.db, this.#row, sandbox) }
+    this.#toRecord = sandbox && {
+      sandbox,
+      events: await this.#writer.read(() => openedEvents(this.#deps.db, this.#row, sandbox)),
+    }
     const before = this.#row.sandbox_id
     const isLost = before !== null && !this.#isSameFolder
     if (isLost && this.#config.onLost === 'fail') throw new SandboxLost(before)
@@ -235,7 +233,7 @@ export class RunDriver {
   async #begin(version: string | null, capabilities: RunnerCapabilities): Promise<TurnPlan | null> {
     for (;;) {
       const facts = { isSameFolder: this.#isSameFolder, capabilities }
-      const plan = await planTurn(this.#deps.db, this.#row, facts)
+      const plan = await this.#writer.read(() => planTurn(this.#deps.db, this.#row, facts))
       try {
         const isOurs = await this.#run(version, plan?.input ?? null)
         // Nothing to do is no failure: the turn rests where it is.
@@ -268,7 +266,7 @@ export class RunDriver {
     return isOurs
   }
 
-  async #finish(outcome: TurnOutcome, workspace: Workspace): Promise<void> {
+  async #finish(outcome: TurnOutcome, workspace: Workspace, endedBy: AbortReason | null): Promise<void> {
     await this.#writer.flush()
     if (this.#writer.isLost) return
     const told = this.#phase('collecting_results')
@@ -283,7 +281,8 @@ export class RunDriver {
     const captured = await reading
     const end = endOfTurn({
       outcome,
-      aborted: this.#abort.reason,
+      // A stop is a promise that was made, whenever it came.
+      aborted: this.#abort.reason === 'stop' ? 'stop' : endedBy,
       mode: this.#row.mode,
       diff: captured?.summary ?? null,
     })
@@ -369,8 +368,10 @@ export class RunDriver {
       'run failed',
     )
     if (this.#writer.isLost) return
+    // The database was away for longer than the lease could be relied on: whoever comes next goes on.
+    if (isTransient(error)) this.#abort.abort('lost')
     const aborted = this.#abort.reason
-    if (this.#isCut) return this.#handBack(stoppedBeforeStart)
+    if (isCut(this.#abort.reason)) return this.#handBack(stoppedBeforeStart)
     const end = aborted === 'stop' ? stopped : failed(maskFailure(failureFrom(error), this.#deps.redactor))
     await this.#end(end)
   }

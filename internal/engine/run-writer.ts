@@ -101,6 +101,22 @@ export class RunWriter {
     this.#throwFailure()
   }
 
+  /**
+   * What the run needs to know, asked again while the database is away and the lease can be relied on: an owner does
+   * not fail a run because its database restarts.
+   */
+  async read<T>(ask: () => Promise<T>): Promise<T> {
+    for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LAST_RETRY_MS)) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (!isTransient(error) || !this.isTrusted) throw error
+        this.#deps.log.warn({ run_id: this.#deps.runId, error: messageOf(error) }, 'read delayed')
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+
   /** Flushes, then changes the run together with its events. False: the lease is lost, nothing was changed. */
   async change(change: Change): Promise<boolean> {
     await this.flush()

@@ -1,5 +1,6 @@
 /** One turn of the agent: the adapter with everything it asks for, bounded by the run's deadlines. */
 import type { Kysely } from 'kysely'
+import { isTransient } from '../db/pg-error.ts'
 import type { Tables } from '../db/tables.ts'
 import { messageOf } from '../errors.ts'
 import type { Redactor } from '../event/redactor.ts'
@@ -109,6 +110,7 @@ export async function runTurn(deps: TurnDeps, live: (turn: LiveTurn) => void): P
       takeSteers: (handler) => steering.attach(handler),
     })
   } catch (error) {
+    if (isTransient(error)) abort.abort('lost') // no bug: the database was away for long
     return {
       kind: 'failed',
       failure: failureOf('internal', `The ${adapter.type} adapter failed: ${messageOf(error)}`),

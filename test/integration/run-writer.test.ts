@@ -135,4 +135,28 @@ describe('the owner’s pen', () => {
 
     expect(messages(await logOf(runId))).toEqual(['before', 'after'])
   })
+
+  test('reads again while the database is away, as long as the lease can be relied on, and nothing else', async () => {
+    const away = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+    const failing = (error: Error, times: number) => {
+      let asked = 0
+      return async () => {
+        asked += 1
+        if (asked <= times) throw error
+        return asked
+      }
+    }
+    const runId = await runningRun()
+
+    expect(await writerFor(runId).writer.read(failing(away, 2))).toBe(3)
+
+    let isTrusted = true
+    const untrusted = writerFor(runId, { isTrusted: () => isTrusted }).writer.read(async () => {
+      isTrusted = false
+      throw away
+    })
+    await expect(untrusted).rejects.toBe(away)
+    const bug = new Error('a bug')
+    await expect(writerFor(runId).writer.read(failing(bug, 1))).rejects.toBe(bug)
+  })
 })

@@ -210,8 +210,23 @@ describe('sessions', () => {
     line('assistant', 'a4', 'm2', 'tool_use'),
   ]
 
+  const refusal =
+    'Tool permission request failed: AbortError: Tool permission stream closed before response received'
+  const unheard = JSON.stringify({
+    type: 'user',
+    uuid: 'u3',
+    message: { content: [{ type: 'tool_result', is_error: true, content: refusal }] },
+  })
+  const denied = unheard.replace(refusal, 'Denied by a person.')
+
   it.each([
     ['all calls of the last message waited', asked, 2, 'u2'],
+    ['its pipe broke before it was killed', [...asked, unheard], 2, 'u2'],
+    ['the model was told so and spoke', [...asked, unheard, line('assistant', 'a5', 'm3', 'text')], 2, 'u2'],
+    ['the model then did something', [...asked, unheard, line('assistant', 'a5', 'm3', 'tool_use')], 1, null],
+    ['one of them was carried out, and the other unheard', [...asked, unheard], 1, null],
+    ['a person denied it', [...asked, denied], 2, null],
+    ['the prompt alone stands after it', [...asked.slice(0, 4), unheard], 1, null],
     ['one of them was being carried out', asked, 1, null],
     ['none waited', asked, 0, null],
     ['one of them has its result', [...asked, line('user', 'u3', undefined, 'tool_result')], 1, null],
