@@ -94,6 +94,12 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 }
 
+/** What claude-code puts for the model where a prompt was never answered (2.1.329): no word of the model's. */
+const UNANSWERED = 'No response requested.'
+
+const isSpoken = ({ role, content }: { readonly role: string; readonly content?: unknown }): boolean =>
+  role === 'assistant' && contentText(content).trim() !== UNANSWERED
+
 export const anthropic: Dialect = {
   parse(body) {
     const request = bodySchema.parse(body)
@@ -102,7 +108,7 @@ export const anthropic: Dialect = {
       model: request.model,
       stream: request.stream,
       tools: request.tools.map((tool) => ({ name: tool.name, kind: 'function' as const })),
-      spoken: request.messages.filter((one) => one.role === 'assistant').length,
+      spoken: request.messages.filter(isSpoken).length,
       cwd: workingDirectory([contentText(request.system), contentText(first?.content)]),
       said: lastText(request.messages),
     }

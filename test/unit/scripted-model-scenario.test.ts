@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { anthropic } from '../../cmd/scripted-model/anthropic.ts'
 import { chunks, workingDirectory } from '../../cmd/scripted-model/dialect.ts'
 import { checkScenario, readScenario, stepAt, stepWithoutTools } from '../../cmd/scripted-model/scenario.ts'
 import { translate } from '../../cmd/scripted-model/tools.ts'
@@ -77,4 +78,16 @@ describe('dialect helpers', () => {
     expect(workingDirectory(['nothing', '<cwd>/x</cwd>'])).toBe('/x')
     expect(workingDirectory(['nothing'])).toBeNull()
   })
+})
+
+it('what claude-code puts for an answer that never came is not counted as one', () => {
+  const messages = [
+    { role: 'user', content: 'Do it' },
+    { role: 'assistant', content: [{ type: 'text', text: 'No response requested.' }] },
+    { role: 'user', content: 'Go on' },
+    { role: 'assistant', content: [{ type: 'text', text: 'Done.' }] },
+  ]
+  const request = { model: 'm', max_tokens: 1, messages }
+
+  expect(anthropic.parse(request).spoken).toBe(1)
 })
